@@ -1,0 +1,161 @@
+"""Answers, doubts and handoffs."""
+
+from functools import cache
+from typing import Any
+
+import httpx
+from rasa_sdk import Action, Tracker
+from rasa_sdk.events import SlotSet
+from rasa_sdk.executor import CollectingDispatcher
+
+from actions.reading import knowledge, last_asked
+from bot.bootstrap import settings
+from bot.texts import texts
+
+Events = list[dict[str, Any]]
+
+DOUBTS_BEFORE_HUMAN = 2
+SURE = SlotSet("times_not_sure", 0)
+
+
+@cache
+def _knowledge_process() -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=settings().knowledge_url, timeout=2.0)
+
+
+def hand_off(dispatcher: CollectingDispatcher, reason: str) -> Events:
+    """Ask the worker for a human; the record tells the customer."""
+    dispatcher.utter_message(json_message={"handoff": reason})
+    return [SURE]
+
+
+def _doubt(tracker: Tracker) -> tuple[bool, Events]:
+    """Whether it is time for a human, and the count of doubts in a row."""
+    times = (tracker.get_slot("times_not_sure") or 0) + 1
+    return times >= DOUBTS_BEFORE_HUMAN, [SlotSet("times_not_sure", times)]
+
+
+class ActionAnswer(Action):
+    """Say what the knowledge base has found, ask which one is meant, or get a human."""
+
+    def name(self) -> str:
+        return "action_answer"
+
+    async def run(
+        self,
+        dispatcher: CollectingDispatcher,
+        tracker: Tracker,
+        domain: dict[str, Any],  # noqa: ARG002
+    ) -> Events:
+        kb = knowledge(tracker)
+        if kb.outcome == "answer":
+            article, title, _ = kb.candidates[0]
+            source = {"article": article, "language": kb.article_language, "title": title}
+            if kb.article_language != kb.language:
+                dispatcher.utter_message(response="utter_other_language")
+            dispatcher.utter_message(text=kb.text, json_message={"sources": [source]})
+            return [SURE]
+        enough, events = _doubt(tracker)
+        if enough:
+            return hand_off(dispatcher, "not_sure")
+        if kb.outcome == "clarify":
+            buttons = [{"title": title, "payload": title} for _, title, _ in kb.candidates]
+            dispatcher.utter_message(response="utter_not_sure", buttons=buttons)
+        else:
+            dispatcher.utter_message(response="utter_no_answer")
+        return events
+
+
+class ActionRejectAnswer(Action):
+    """The last answer was not the right one."""
+
+    def name(self) -> str:
+        return "action_reject_answer"
+
+    async def run(
+        self,
+        dispatcher: CollectingDispatcher,
+        tracker: Tracker,
+        domain: dict[str, Any],  # noqa: ARG002
+    ) -> Events:
+        enough, events = _doubt(tracker)
+        if enough:
+            return hand_off(dispatcher, "not_sure")
+        dispatcher.utter_message(response="utter_rejected")
+        return events
+
+
+class ActionHandOff(Action):
+    """The customer asked for a human."""
+
+    def name(self) -> str:
+        return "action_hand_off"
+
+    async def run(
+        self,
+        dispatcher: CollectingDispatcher,
+        tracker: Tracker,  # noqa: ARG002
+        domain: dict[str, Any],  # noqa: ARG002
+    ) -> Events:
+        return hand_off(dispatcher, "asked_for_human")
+
+
+class ActionReportProblem(Action):
+    """Something does not work: after a tip we know what, otherwise we ask."""
+
+    def name(self) -> str:
+        return "action_report_problem"
+
+    async def run(
+        self,
+        dispatcher: CollectingDispatcher,
+        tracker: Tracker,
+        domain: dict[str, Any],  # noqa: ARG002
+    ) -> Events:
+        kb = knowledge(tracker)
+        tip = tracker.get_slot("last_tip")
+        article = await _article(kb.language, tip["help"]) if tip else None
+        enough, events = _doubt(tracker)
+        if enough:
+            return hand_off(dispatcher, "problem_unsolved")
+        human = texts(kb.language)["button_human"]
+        buttons = [{"title": human, "payload": human}]
+        if article is not None:
+            dispatcher.utter_message(response="utter_problem_intro")
+            dispatcher.utter_message(
+                text=article["text"],
+                buttons=buttons,
+                json_message={
+                    "asks": "tip_check",
+                    "sources": [{key: article[key] for key in ("article", "language", "title")}],
+                },
+            )
+        else:
+            meant = [{"title": title, "payload": title} for _, title, _ in kb.candidates]
+            dispatcher.utter_message(response="utter_which_product", buttons=meant + buttons)
+        return events
+
+
+async def _article(language: str, article_id: str) -> dict[str, str] | None:
+    """Title and short answer of an article, or None when there is none in the language."""
+    response = await _knowledge_process().get(f"/articles/{language}/{article_id}")
+    if response.status_code == httpx.codes.NOT_FOUND:
+        return None
+    response.raise_for_status()
+    found: dict[str, str] = response.json()
+    return found
+
+
+class ActionDeny(ActionReportProblem):
+    """A bare "no": to the offer of a human, to "does it work?", or to nothing in particular."""
+
+    def name(self) -> str:
+        return "action_deny"
+
+    async def run(
+        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
+    ) -> Events:
+        if last_asked(tracker) == "tip_check":
+            return await super().run(dispatcher, tracker, domain)
+        dispatcher.utter_message(response="utter_ask_rephrase_deny")
+        return []

@@ -1,0 +1,204 @@
+"""The `usher` command."""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Annotated, Any
+from uuid import uuid4
+
+import httpx
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from bot import bootstrap
+from bot.errors import UsherError
+from bot.messages import LANGUAGES
+
+app = typer.Typer(
+    help="Usher: a support assistant that answers, guides and hands over.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+agents_app = typer.Typer(help="The humans who answer.", no_args_is_help=True)
+app.add_typer(agents_app, name="agents")
+
+out = Console()
+
+AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for programs.")]
+
+
+def _say_json(answer: Any) -> None:
+    print(json.dumps(answer, ensure_ascii=False))
+
+
+@app.command()
+def up() -> None:
+    """Set up what is missing, start everything, and run until Ctrl-C."""
+    from bot.operations import up as operation
+
+    operation.up(bootstrap.settings())
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Name what is wrong with this set-up, and the fix."""
+    from bot.operations import doctor as operation
+
+    findings = list(operation.examine(bootstrap.settings()))
+    if as_json:
+        _say_json([asdict(finding) for finding in findings])
+    else:
+        for finding in findings:
+            mark = "[green]ok[/green]  " if finding.ok else "[red]fix[/red] "
+            out.print(f"{mark} {finding.name}: {finding.detail}", highlight=False)
+            if not finding.ok:
+                out.print(f"      → {finding.fix}", highlight=False)
+    # Not running is a state, not a fault.
+    if any(not finding.ok for finding in findings if finding.name != "running"):
+        raise typer.Exit(1)
+
+
+@app.command()
+def train() -> None:
+    """Train the assistant's dialogue from data/, domain.yml and config.yml."""
+    from bot.operations import training
+
+    seconds = training.train(bootstrap.settings())
+    out.print(f"Trained in {seconds:.0f} s. A running Usher uses it after a restart.")
+
+
+@app.command()
+def index() -> None:
+    """Embed new and changed articles; a running Usher then serves them."""
+    from bot.operations import up as operation
+
+    settings = bootstrap.settings()
+    (settings.data_dir / "vectors" / "indexed").unlink(missing_ok=True)
+    count = operation.index(settings)
+    out.print(f"{count} articles are indexed.")
+    try:
+        httpx.post(f"{settings.knowledge_url}/reload", timeout=120).raise_for_status()
+        out.print("The running Usher serves them.")
+    except httpx.HTTPError:
+        out.print("Usher is not running; it will serve them when it starts.")
+
+
+@app.command()
+def ask(
+    text: Annotated[str, typer.Argument(help="A customer's question.")],
+    language: Annotated[
+        str, typer.Option(help="Language of the page the customer is on: en, vi, th or fa.")
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Ask the knowledge base; works without the servers running."""
+    settings = bootstrap.settings()
+    language = language or settings.default_language
+    if language not in LANGUAGES:
+        raise typer.BadParameter(f"must be one of {', '.join(LANGUAGES)}", param_hint="--language")
+    with out.status("Loading the knowledge base") if not as_json else _quiet():
+        from bot.knowledge.service import load_matcher
+
+        match = load_matcher(settings).match(text, language)
+    if as_json:
+        _say_json(
+            {
+                "outcome": match.outcome,
+                "article": match.candidates[0].article if match.outcome == "answer" else None,
+                "candidates": [
+                    {"article": each.article, "probability": round(each.probability, 4)}
+                    for each in match.candidates
+                ],
+                "confidence": round(match.confidence, 4),
+                "language": match.language,
+                "text": match.text if match.outcome == "answer" else "",
+            }
+        )
+        return
+    out.print(f"[bold]{match.outcome}[/bold], confidence {match.confidence:.2f}, {match.language}")
+    if match.outcome == "answer":
+        out.print(match.text, markup=False)
+    table = Table("article", "title", "probability")
+    for each in match.candidates:
+        table.add_row(each.article, each.title, f"{each.probability:.2f}")
+    out.print(table)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    yield
+
+
+@agents_app.command("add")
+def add_agent(
+    email: Annotated[str, typer.Argument(help="The agent signs in with it.")],
+    name: Annotated[str, typer.Option(help="Shown to colleagues.")] = "",
+    password: Annotated[
+        str, typer.Option(help="Asked for when not given.", envvar="USHER_AGENT_PASSWORD")
+    ] = "",
+) -> None:
+    """Create an account for the agents' console."""
+    from bot.handoff.agents import add_agent as add
+    from bot.operations.migrating import migrate
+
+    if not password:
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    database = bootstrap.database()
+    migrate(database)
+    agent = add(database, email, name, password)
+    out.print(f"{agent.email} can sign in at {bootstrap.settings().gateway_url}/console")
+
+
+@app.command()
+def purchase(
+    product: Annotated[str, typer.Argument(help="What was bought, for example brio.")],
+    customer: Annotated[str, typer.Option(help="The shop's id of the customer.")] = "",
+    visitor: Annotated[str, typer.Option(help="Or the id of a chat visitor.")] = "",
+    order: Annotated[str, typer.Option(help="Order number; made up when not given.")] = "",
+    language: Annotated[str, typer.Option(help="The customer's language.")] = "en",
+    as_json: AsJson = False,
+) -> None:
+    """Send a signed purchase event to the running Usher, as a shop's back end does."""
+    from bot.journeys.purchases import sign
+
+    if not customer and not visitor:
+        raise typer.BadParameter("give --customer or --visitor")
+    settings = bootstrap.settings()
+    body = json.dumps(
+        {
+            "event_id": uuid4().hex,
+            "order_id": order or f"M-{uuid4().int % 10**8:08}",
+            "customer": {"id": customer, "visitor_id": visitor, "language": language},
+            "products": [product],
+        }
+    ).encode()
+    try:
+        response = httpx.post(
+            f"http://{settings.host}:{settings.port}/webhooks/purchases/generic",
+            content=body,
+            headers={"Usher-Signature": sign(body, settings.purchase_secrets[0])},
+            timeout=10,
+        )
+    except httpx.HTTPError as error:
+        sys.exit(f"usher: the gateway does not answer ({error}). Start Usher: make run")
+    answer = response.json()
+    if response.is_error:
+        sys.exit(f"usher: {answer['error']['message']}")
+    _say_json(answer) if as_json else out.print(f"Order {answer['order_id']} is recorded.")
+
+
+def main() -> None:
+    """Run the command; what a person can mend is told in one line, without a trace."""
+    os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    try:
+        app()
+    except UsherError as error:
+        sys.exit(f"usher: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Nudges between processes: "something is new for X". Losing one costs latency, never data.
+
+Whoever waits also looks into the database once in a while, so a dead Redis only makes
+Usher slower by that interval.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+log = structlog.get_logger()
+
+TURNS = "usher:turns"
+"""A conversation has a pending message."""
+TIMELINE = "usher:timeline"
+"""A customer has something new to see."""
+FALLBACK_SECONDS = 1.0
+_RECONNECT_SECONDS = 1.0
+
+
+class Nudges:
+    """One subscription a process, then local dispatch."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+        self._subscriber = Redis.from_url(url, socket_connect_timeout=1, health_check_interval=15)
+        self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+
+    async def send(self, topic: str, key: str) -> None:
+        """Tell everybody; failing is allowed, and never worth an error to the caller."""
+        try:
+            await self._redis.publish(topic, key)
+        except (RedisError, OSError) as error:
+            log.warning("nudge not sent", topic=topic, problem=repr(error))
+
+    @asynccontextmanager
+    async def interest(self, key: str) -> AsyncIterator[asyncio.Event]:
+        """An event that is set whenever a nudge for this key arrives."""
+        event = asyncio.Event()
+        self._waiting[key].add(event)
+        try:
+            yield event
+        finally:
+            self._waiting[key].discard(event)
+            if not self._waiting[key]:
+                del self._waiting[key]
+
+    async def listen(self, topic: str) -> None:
+        """Dispatch nudges for ever; reconnects when Redis was away."""
+        while True:
+            try:
+                async with self._subscriber.pubsub() as channel:
+                    await channel.subscribe(topic)
+                    async for message in channel.listen():
+                        if message["type"] == "message":
+                            self._dispatch(message["data"].decode())
+            except (RedisError, OSError) as error:
+                log.warning("no nudges for now", topic=topic, problem=repr(error))
+            await asyncio.sleep(_RECONNECT_SECONDS)
+
+    def _dispatch(self, key: str) -> None:
+        for waiting in (key, "*"):
+            for event in self._waiting.get(waiting, ()):
+                event.set()
+
+    async def reachable(self) -> bool:
+        try:
+            return bool(await self._redis.ping())
+        except (RedisError, OSError):
+            return False
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+        await self._subscriber.aclose()
+
+
+async def wait_for(event: asyncio.Event, seconds: float) -> None:
+    """Wait for a nudge, but not longer than the fallback's interval."""
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        pass
+    event.clear()

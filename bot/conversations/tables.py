@@ -1,0 +1,116 @@
+"""The record: customers, conversations, messages, deliveries."""
+
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from bot.conversations.database import Base, UtcDateTime, now
+
+
+def new_id() -> str:
+    return uuid4().hex
+
+
+class Customer(Base):
+    """A person who writes to us; `last_seq` numbers everything that they see."""
+
+    __tablename__ = "customers"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    external_id: Mapped[str | None] = mapped_column(String(255), unique=True)
+    """The shop's own id of this customer."""
+    language: Mapped[str] = mapped_column(String(8))
+    last_seq: Mapped[int] = mapped_column(BigInteger, default=0)
+    seen_seq: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class VisitorToken(Base):
+    """A bearer token of the chat API; only its hash is kept."""
+
+    __tablename__ = "visitor_tokens"
+
+    token_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class Conversation(Base):
+    """Messages of one customer without a long silence; its id is Rasa's sender id."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (
+        # Ten simultaneous first messages open one conversation.
+        Index(
+            "one_open_conversation",
+            "customer_id",
+            unique=True,
+            sqlite_where=text("owner != 'closed'"),
+            postgresql_where=text("owner != 'closed'"),
+        ),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"), index=True)
+    channel: Mapped[str] = mapped_column(String(32))
+    language: Mapped[str] = mapped_column(String(8))
+    owner: Mapped[str] = mapped_column(String(16), index=True)
+    opened_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    last_message_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    tracker_seq: Mapped[int] = mapped_column(BigInteger, default=0)
+    """The last message that the assistant's tracker is known to hold."""
+    turn_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    """When a worker should take the next turn; none while nothing is pending."""
+    lease_token: Mapped[int] = mapped_column(BigInteger, default=0)
+    leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Message(Base):
+    """One thing said; `seq` is without gaps for each customer."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        UniqueConstraint("customer_id", "seq"),
+        UniqueConstraint("customer_id", "client_message_id"),
+        Index("messages_of_conversation", "conversation_id", "seq"),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id"))
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"))
+    seq: Mapped[int] = mapped_column(BigInteger)
+    author: Mapped[str] = mapped_column(String(16))
+    text: Mapped[str] = mapped_column(Text)
+    buttons: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    sources: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
+    context: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """What the tracker has to know of it: of a tip its product and what it asks."""
+    match: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    """Of a customer's message: outcome, confidence and candidates of its turn."""
+    client_message_id: Mapped[str | None] = mapped_column(String(128))
+    body_hash: Mapped[str | None] = mapped_column(String(64))
+    answers: Mapped[str | None] = mapped_column(String(32))
+    """Of an assistant's reply: the message whose turn produced it."""
+    pending: Mapped[bool] = mapped_column(default=False)
+    attempts: Mapped[int] = mapped_column(default=0)
+    apologised: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
+class Delivery(Base):
+    """The intent to bring a message to the customer, committed together with it."""
+
+    __tablename__ = "deliveries"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    message_id: Mapped[str] = mapped_column(ForeignKey("messages.id"), unique=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"))
+    seq: Mapped[int] = mapped_column(BigInteger)
+    channel: Mapped[str] = mapped_column(String(32))
+    state: Mapped[str] = mapped_column(String(16), default="pending")
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
+
+    __table_args__ = (Index("deliveries_of_customer", "customer_id", "seq"),)

@@ -1,0 +1,245 @@
+"""The chat API, over HTTP and websocket: the same functions, the same rules."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Annotated, Any
+
+import structlog
+from fastapi import APIRouter, Query, Request, WebSocket, WebSocketDisconnect
+from fastapi.responses import JSONResponse
+from pydantic import Field
+
+from bot.conversations import customers, intake, timeline
+from bot.conversations.nudges import TIMELINE, TURNS, wait_for
+from bot.errors import InvalidInput, UsherError
+from bot.gateway.context import Gateway, gateway_of
+from bot.gateway.http import Body, bearer, parse, read_body
+from bot.messages import LANGUAGES
+from bot.texts import texts
+
+log = structlog.get_logger()
+router = APIRouter()
+
+MAX_WAIT_SECONDS = 25
+PING_SECONDS = 20
+FALLBACK_SECONDS = 2.0
+"""How soon a dead Redis is made good by a look into the database."""
+
+
+class NewVisitor(Body):
+    language: str | None = None
+    identity: Annotated[str, Field(max_length=4096)] | None = None
+
+
+class NewMessage(Body):
+    client_message_id: Annotated[str, Field(min_length=1, max_length=100)]
+    text: str
+    language: str | None = None
+
+
+class Frame(Body):
+    """A websocket frame of the client; which fields count depends on the type."""
+
+    type: str
+    token: str = ""
+    after: Annotated[int, Field(ge=0, le=2**53)] = 0
+    seq: Annotated[int, Field(ge=0, le=2**53)] = 0
+    client_message_id: Annotated[str, Field(max_length=100)] = ""
+    text: str = ""
+    language: str | None = None
+
+
+@router.post("/api/v1/visitors")
+async def new_visitor(request: Request) -> JSONResponse:
+    gateway = gateway_of(request)
+    gateway.visitor_limit.take(request.client.host if request.client else "")
+    body = await read_body(request, NewVisitor)
+    external_id = None
+    if body.identity is not None:
+        external_id = customers.identity(body.identity, gateway.settings.identity_secret)
+    visitor = await asyncio.to_thread(
+        customers.new_visitor,
+        gateway.database,
+        body.language or gateway.settings.default_language,
+        external_id,
+    )
+    return JSONResponse({"visitor_id": visitor.customer_id, "token": visitor.token}, 201)
+
+
+@router.post("/api/v1/messages")
+async def send_message(request: Request) -> JSONResponse:
+    gateway = gateway_of(request)
+    customer_id = await _customer(gateway, bearer(request))
+    body = await read_body(request, NewMessage)
+    return JSONResponse(await _accept(gateway, customer_id, body), 202)
+
+
+@router.get("/api/v1/messages")
+async def messages(
+    request: Request,
+    after: Annotated[int, Query(ge=0, le=2**53)] = 0,
+    wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS)] = 0,
+) -> dict[str, Any]:
+    gateway = gateway_of(request)
+    customer_id = await _customer(gateway, bearer(request))
+    loop = asyncio.get_running_loop()
+    until = loop.time() + wait
+    async with gateway.nudges.interest(customer_id) as nudged:
+        while True:
+            found = await _read(gateway, customer_id, after)
+            left = until - loop.time()
+            if found or left <= 0:
+                return {"messages": found}
+            await wait_for(nudged, min(left, FALLBACK_SECONDS))
+
+
+@router.get("/api/v1/texts/{language}")
+async def page_texts(language: str) -> dict[str, str]:
+    if language not in LANGUAGES:
+        raise InvalidInput(f"'language' must be one of {', '.join(LANGUAGES)}.")
+    return {key: text for key, text in texts(language).items() if not key.startswith("system_")}
+
+
+@router.websocket("/api/v1/chat")
+async def chat(socket: WebSocket) -> None:
+    gateway = gateway_of(socket)
+    origin = socket.headers.get("origin")
+    if origin is not None and not gateway.is_own_origin(origin, socket.headers.get("host", "")):
+        await socket.close(1008)
+        return
+    await socket.accept()
+    try:
+        hello = await asyncio.wait_for(_frame(socket), timeout=10)
+        if hello.type != "hello":
+            raise InvalidInput("The first frame must be of type 'hello'.")
+        customer_id = await _customer(gateway, hello.token)
+    except UsherError as error:
+        await _say_error(socket, error)
+        await socket.close(1008)
+        return
+    except (TimeoutError, WebSocketDisconnect):
+        return
+    pushing = asyncio.create_task(_push(gateway, socket, customer_id, hello.after))
+    try:
+        await _receive(gateway, socket, customer_id)
+    except (WebSocketDisconnect, RuntimeError):
+        pass  # RuntimeError: the other task found the socket closed first
+    finally:
+        pushing.cancel()
+        with suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
+            await pushing
+
+
+async def _push(gateway: Gateway, socket: WebSocket, customer_id: str, after: int) -> None:
+    loop = asyncio.get_running_loop()
+    ping_at = loop.time() + PING_SECONDS
+    async with gateway.nudges.interest(customer_id) as nudged:
+        while True:
+            try:
+                found = await _read(gateway, customer_id, after, seen=False)
+            except UsherError as error:
+                await _say_error(socket, error)
+                found = []
+            if found:
+                await socket.send_json({"type": "messages", "messages": found})
+                after = found[-1]["seq"]
+                continue
+            if loop.time() >= ping_at:
+                await socket.send_json({"type": "ping"})
+                ping_at = loop.time() + PING_SECONDS
+            await wait_for(nudged, FALLBACK_SECONDS)
+
+
+async def _receive(gateway: Gateway, socket: WebSocket, customer_id: str) -> None:
+    while True:
+        try:
+            frame = await _frame(socket)
+            if frame.type == "message":
+                body = NewMessage(
+                    client_message_id=frame.client_message_id or "?",
+                    text=frame.text,
+                    language=frame.language,
+                )
+                if not frame.client_message_id:
+                    raise InvalidInput("client_message_id: Field required")
+                accepted = await _accept(gateway, customer_id, body)
+                await socket.send_json(
+                    {
+                        "type": "accepted",
+                        "client_message_id": frame.client_message_id,
+                        **accepted,
+                    }
+                )
+            elif frame.type == "seen":
+                await asyncio.to_thread(_seen, gateway, customer_id, frame.seq)
+            elif frame.type != "pong":
+                raise InvalidInput("'type' must be one of hello, message, seen, pong.")
+        except UsherError as error:
+            await _say_error(socket, error)
+
+
+async def _frame(socket: WebSocket) -> Frame:
+    message = await socket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", 1000))
+    text = message.get("text")
+    return parse(text.encode("utf-8", "replace") if text else b"", Frame)
+
+
+async def _say_error(socket: WebSocket, error: UsherError) -> None:
+    text = {"type": "error", "error": {"code": error.code, "message": str(error)}}
+    await socket.send_text(json.dumps(text))
+
+
+async def _customer(gateway: Gateway, token: str) -> str:
+    known = gateway.customers.get(token)
+    if known is None:
+        known = await asyncio.to_thread(customers.customer_of, gateway.database, token)
+        gateway.customers.put(token, known)
+    return known
+
+
+async def _accept(gateway: Gateway, customer_id: str, body: NewMessage) -> dict[str, Any]:
+    gateway.message_limit.take(customer_id)
+    accepted = await asyncio.to_thread(
+        intake.accept,
+        gateway.database,
+        customer_id,
+        body.client_message_id,
+        body.text,
+        body.language,
+        gateway.silence,
+    )
+    if not accepted.repeated:
+        await asyncio.gather(
+            gateway.nudges.send(TURNS, accepted.conversation_id),
+            gateway.nudges.send(TIMELINE, customer_id),
+        )
+    return {
+        "message_id": accepted.message_id,
+        "conversation_id": accepted.conversation_id,
+        "seq": accepted.seq,
+    }
+
+
+async def _read(
+    gateway: Gateway, customer_id: str, after: int, *, seen: bool = True
+) -> Sequence[dict[str, Any]]:
+    def read() -> list[dict[str, Any]]:
+        with gateway.database.read() as session:
+            found = timeline.messages_after(session, customer_id, after)
+            return [timeline.as_seen_by_customer(each, gateway.help_url) for each in found]
+
+    if seen and after:
+        await asyncio.to_thread(_seen, gateway, customer_id, after)
+    return await asyncio.to_thread(read)
+
+
+def _seen(gateway: Gateway, customer_id: str, seq: int) -> None:
+    with gateway.database.read() as session:
+        if timeline.seen(session, customer_id) >= seq:
+            return
+    with gateway.database.write() as session:
+        timeline.mark_seen(session, customer_id, seq)

@@ -1,0 +1,193 @@
+"""The agents' console: its API. Routes parse, call the handoff room and answer."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import Field
+from sqlalchemy import select
+
+from bot.conversations.nudges import TIMELINE
+from bot.conversations.tables import Conversation
+from bot.conversations.timeline import as_seen_by_customer
+from bot.errors import Forbidden, Unauthenticated
+from bot.gateway.context import Gateway, gateway_of
+from bot.gateway.http import Body, read_body
+from bot.handoff import agents, queue
+from bot.handoff.tables import Agent
+from bot.journeys.tables import Purchase
+
+router = APIRouter(prefix="/console/api")
+
+COOKIE = "usher_agent"
+
+
+class SignIn(Body):
+    email: Annotated[str, Field(max_length=255)]
+    password: Annotated[str, Field(max_length=1024)]
+
+
+class AgentReply(Body):
+    client_message_id: Annotated[str, Field(min_length=1, max_length=100)]
+    text: str
+
+
+def _own_page(request: Request) -> None:
+    """Other sites can neither set this header nor send the cookie (SameSite=Strict)."""
+    if request.headers.get("x-usher-console") != "1":
+        raise Forbidden("This may only be called by the console.")
+
+
+async def _agent(request: Request) -> Agent:
+    token = request.cookies.get(COOKIE)
+    if not token:
+        raise Unauthenticated("Sign in first.")
+    return await asyncio.to_thread(agents.agent_of, gateway_of(request).database, token)
+
+
+@router.post("/sign-in")
+async def sign_in(request: Request) -> JSONResponse:
+    _own_page(request)
+    gateway = gateway_of(request)
+    body = await read_body(request, SignIn)
+    gateway.sign_in_limit.take(body.email.strip().lower())
+    agent, token = await asyncio.to_thread(
+        agents.sign_in, gateway.database, body.email, body.password
+    )
+    response = JSONResponse({"name": agent.name, "email": agent.email})
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=int(agents.SESSION_LENGTH.total_seconds()),
+        path="/console",
+        httponly=True,
+        samesite="strict",
+        secure=gateway.settings.public_url.startswith("https:"),
+    )
+    return response
+
+
+@router.post("/sign-out")
+async def sign_out(request: Request) -> JSONResponse:
+    _own_page(request)
+    token = request.cookies.get(COOKIE, "")
+    await asyncio.to_thread(agents.sign_out, gateway_of(request).database, token)
+    response = JSONResponse({})
+    response.delete_cookie(COOKIE, path="/console")
+    return response
+
+
+@router.get("/me")
+async def me(request: Request) -> dict[str, str]:
+    agent = await _agent(request)
+    return {"name": agent.name, "email": agent.email}
+
+
+@router.get("/conversations")
+async def conversations(request: Request) -> dict[str, Any]:
+    agent = await _agent(request)
+    found = await asyncio.to_thread(queue.entries, gateway_of(request).database)
+    return {
+        "conversations": [
+            {
+                "id": entry.conversation.id,
+                "language": entry.conversation.language,
+                "owner": entry.conversation.owner,
+                "reason": entry.handoff.reason,
+                "requested_at": entry.handoff.requested_at.isoformat(),
+                "claimed_by": entry.agent_name,
+                "mine": entry.handoff.agent_id == agent.id,
+                "last_text": entry.last_message.text[:200],
+                "last_author": entry.last_message.author,
+            }
+            for entry in found
+        ]
+    }
+
+
+@router.get("/conversations/{conversation_id}")
+async def conversation(request: Request, conversation_id: str) -> dict[str, Any]:
+    agent = await _agent(request)
+    gateway = gateway_of(request)
+    found, handoff, name, messages = await asyncio.to_thread(
+        queue.transcript, gateway.database, conversation_id
+    )
+    return {
+        "id": found.id,
+        "owner": found.owner,
+        "language": found.language,
+        "mine": handoff is not None and handoff.agent_id == agent.id,
+        "reason": handoff.reason if handoff else None,
+        "requested_at": handoff.requested_at.isoformat() if handoff else None,
+        "claimed_by": name,
+        "candidates": [
+            {**each, "url": f"{gateway.help_url}/{found.language}/{each['article']}"}
+            for each in (handoff.candidates if handoff else ())
+        ],
+        "purchases": await asyncio.to_thread(_purchases, gateway, found.customer_id),
+        "messages": [as_seen_by_customer(each, gateway.help_url) for each in messages],
+    }
+
+
+def _purchases(gateway: Gateway, customer_id: str) -> list[dict[str, Any]]:
+    with gateway.database.read() as session:
+        bought = session.scalars(
+            select(Purchase)
+            .where(Purchase.customer_id == customer_id)
+            .order_by(Purchase.purchased_at.desc())
+            .limit(20)
+        ).all()
+    return [
+        {
+            "product": ", ".join(each.products),
+            "order_id": each.order_id,
+            "purchased_at": each.purchased_at.isoformat(),
+        }
+        for each in bought
+    ]
+
+
+@router.post("/conversations/{conversation_id}/claim")
+async def claim(request: Request, conversation_id: str) -> dict[str, Any]:
+    return await _act(request, conversation_id, queue.claim)
+
+
+@router.post("/conversations/{conversation_id}/release")
+async def release(request: Request, conversation_id: str) -> dict[str, Any]:
+    return await _act(request, conversation_id, queue.release)
+
+
+@router.post("/conversations/{conversation_id}/resolve")
+async def resolve(request: Request, conversation_id: str) -> dict[str, Any]:
+    return await _act(request, conversation_id, queue.resolve)
+
+
+async def _act(
+    request: Request, conversation_id: str, act: Callable[..., Conversation]
+) -> dict[str, Any]:
+    _own_page(request)
+    agent = await _agent(request)
+    gateway = gateway_of(request)
+    after = await asyncio.to_thread(act, gateway.database, conversation_id, agent.id)
+    await gateway.nudges.send(TIMELINE, after.customer_id)
+    return {"owner": after.owner}
+
+
+@router.post("/conversations/{conversation_id}/reply")
+async def reply(request: Request, conversation_id: str) -> dict[str, Any]:
+    _own_page(request)
+    agent = await _agent(request)
+    gateway = gateway_of(request)
+    body = await read_body(request, AgentReply)
+    message = await asyncio.to_thread(
+        queue.reply,
+        gateway.database,
+        conversation_id,
+        agent.id,
+        body.client_message_id,
+        body.text,
+    )
+    await gateway.nudges.send(TIMELINE, message.customer_id)
+    return {"seq": message.seq}

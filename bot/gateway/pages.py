@@ -1,0 +1,102 @@
+"""Pages for browsers: demo shop, help center, console."""
+
+from pathlib import Path
+from typing import Any
+
+import nh3
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse
+from fastapi.templating import Jinja2Templates
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown_it import MarkdownIt
+
+from bot.errors import NotFound
+from bot.gateway.context import gateway_of
+from bot.messages import LANGUAGE_NAMES, LANGUAGES
+from bot.texts import texts
+
+router = APIRouter()
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+_templates = Jinja2Templates(
+    env=Environment(
+        loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined
+    )
+)
+_markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+def _common(language: str) -> dict[str, Any]:
+    return {
+        "language": language,
+        "languages": LANGUAGE_NAMES,
+        "direction": "rtl" if language == "fa" else "ltr",
+        "t": texts(language),
+    }
+
+
+@router.get("/")
+async def shop(request: Request, language: str = "") -> Response:
+    gateway = gateway_of(request)
+    if language not in LANGUAGES:
+        language = _preferred(request) or gateway.settings.default_language
+    t = texts(language)
+    products = [
+        {
+            "id": journey.product,
+            "name": journey.product.title(),
+            "description": t.get(f"product_{journey.product}", ""),
+            "price": t.get(f"price_{journey.product}", ""),
+        }
+        for journey in gateway.journeys
+    ]
+    context = _common(language) | {"products": products, "demo": gateway.settings.demo_shop}
+    return _templates.TemplateResponse(request, "shop.html", context)
+
+
+def _preferred(request: Request) -> str | None:
+    """The first language of the browser that we speak."""
+    for part in request.headers.get("accept-language", "").split(","):
+        code = part.split(";")[0].strip().split("-")[0].lower()
+        if code in LANGUAGES:
+            return code
+    return None
+
+
+@router.get("/help/{language}")
+@router.get("/help/{language}/")
+async def help_index(request: Request, language: str) -> Response:
+    gateway = gateway_of(request)
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for article in gateway.articles.values():
+        if article.language == language:
+            heading = (article.tags or ("",))[0]
+            groups.setdefault(heading, []).append((article.id, article.title))
+    if not groups or language not in LANGUAGES:
+        raise NotFound("There are no articles in this language.")
+    context = _common(language) | {"groups": list(groups.items())}
+    return _templates.TemplateResponse(request, "help_index.html", context)
+
+
+@router.get("/help/{language}/{article_id}")
+async def help_article(request: Request, language: str, article_id: str) -> Response:
+    article = gateway_of(request).articles.get((language, article_id))
+    if article is None or language not in LANGUAGES:
+        raise NotFound(texts(language if language in LANGUAGES else "en")["help_not_found"])
+    context = _common(language) | {
+        "title": article.title,
+        "body": nh3.clean(_markdown.render(article.body)),
+        "updated": article.updated,
+    }
+    return _templates.TemplateResponse(request, "article.html", context)
+
+
+@router.get("/console")
+async def console(request: Request) -> Response:
+    return _templates.TemplateResponse(request, "console.html", _common("en"))
+
+
+@router.get("/widget.js")
+async def widget() -> Response:
+    return FileResponse(STATIC / "widget.js", media_type="text/javascript")

@@ -1,0 +1,187 @@
+"""The way of a handoff: request → claim → replies → resolve."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from bot.conversations.database import Database, now
+from bot.conversations.intake import clean_text
+from bot.conversations.ownership import Act, Owner, after
+from bot.conversations.tables import Conversation, Customer, Message
+from bot.conversations.timeline import append, lock_customer
+from bot.errors import Conflict, Forbidden, NotFound
+from bot.handoff.tables import Agent, Handoff
+from bot.messages import Author, HandoffRequest
+from bot.texts import texts
+
+
+@dataclass(frozen=True)
+class QueueEntry:
+    """An open handoff as the console lists it."""
+
+    conversation: Conversation
+    handoff: Handoff
+    agent_name: str | None
+    last_message: Message
+
+
+def request(
+    session: Session,
+    customer: Customer,
+    conversation: Conversation,
+    wanted: HandoffRequest,
+    candidates: Sequence[dict[str, Any]],
+) -> None:
+    """Put a conversation of a locked customer into the queue and tell the customer."""
+    conversation.owner = after(Owner(conversation.owner), Act.REQUEST)
+    # What is still pending is for the human now.
+    session.execute(
+        update(Message)
+        .where(Message.conversation_id == conversation.id, Message.pending)
+        .values(pending=False)
+    )
+    conversation.turn_due_at = None
+    session.add(
+        Handoff(
+            conversation_id=conversation.id, reason=wanted.reason, candidates=list(candidates)
+        )
+    )
+    _tell(session, customer, conversation, "system_waiting")
+
+
+def entries(database: Database) -> list[QueueEntry]:
+    """Open handoffs, the longest waiting first."""
+    with database.read() as session:
+        last_seq = (
+            select(Message.seq)
+            .where(Message.conversation_id == Conversation.id)
+            .order_by(Message.seq.desc())
+            .limit(1)
+            .scalar_subquery()
+        )
+        rows = session.execute(
+            select(Conversation, Handoff, Agent.name, Message)
+            .join(Handoff, Handoff.conversation_id == Conversation.id)
+            .join(Message, Message.conversation_id == Conversation.id)
+            .outerjoin(Agent, Agent.id == Handoff.agent_id)
+            .where(Handoff.resolved_at.is_(None), Message.seq == last_seq)
+            .order_by(Handoff.requested_at)
+            .limit(500)
+        ).all()
+        return [QueueEntry(*row) for row in rows]
+
+
+def transcript(
+    database: Database, conversation_id: str
+) -> tuple[Conversation, Handoff | None, str | None, Sequence[Message]]:
+    """A conversation, its latest handoff with the agent's name, and all that was said."""
+    with database.read() as session:
+        conversation = session.get(Conversation, conversation_id)
+        if conversation is None:
+            raise NotFound("There is no such conversation.")
+        row = session.execute(
+            select(Handoff, Agent.name)
+            .outerjoin(Agent, Agent.id == Handoff.agent_id)
+            .where(Handoff.conversation_id == conversation_id)
+            .order_by(Handoff.requested_at.desc())
+            .limit(1)
+        ).one_or_none()
+        messages = session.scalars(
+            select(Message).where(Message.conversation_id == conversation_id).order_by(Message.seq)
+        ).all()
+        handoff, name = row if row is not None else (None, None)
+        return conversation, handoff, name, messages
+
+
+def claim(database: Database, conversation_id: str, agent_id: str) -> Conversation:
+    """Take a waiting conversation; of two agents only one succeeds.
+
+    Raises:
+        Conflict: another agent was faster, or nobody is waiting.
+    """
+    with database.write() as session:
+        customer, conversation, handoff = _locked(session, conversation_id)
+        if conversation.owner == Owner.AGENT and handoff.agent_id == agent_id:
+            return conversation
+        conversation.owner = after(Owner(conversation.owner), Act.CLAIM)
+        handoff.agent_id, handoff.claimed_at = agent_id, now()
+        _tell(session, customer, conversation, "system_claimed")
+        return conversation
+
+
+def release(database: Database, conversation_id: str, agent_id: str) -> Conversation:
+    """Give a claimed conversation back to the queue."""
+    with database.write() as session:
+        _, conversation, handoff = _locked(session, conversation_id)
+        _must_be_mine(handoff, agent_id)
+        conversation.owner = after(Owner(conversation.owner), Act.RELEASE)
+        handoff.agent_id = handoff.claimed_at = None
+        return conversation
+
+
+def reply(
+    database: Database, conversation_id: str, agent_id: str, client_message_id: str, text: str
+) -> Message:
+    """Write to the customer as the agent who has the conversation; the same id writes once."""
+    text = clean_text(text)
+    # Customers' ids and agents' ids never meet.
+    client_message_id = f"agent:{client_message_id}"
+    with database.write() as session:
+        customer, conversation, handoff = _locked(session, conversation_id)
+        known = session.scalars(
+            select(Message).where(
+                Message.customer_id == customer.id, Message.client_message_id == client_message_id
+            )
+        ).one_or_none()
+        if known is not None:
+            if known.text != text:
+                raise Conflict("This client_message_id was already used for another message.")
+            return known
+        _must_be_mine(handoff, agent_id)
+        return append(
+            session,
+            customer,
+            conversation,
+            Author.AGENT,
+            text,
+            client_message_id=client_message_id,
+        )
+
+
+def resolve(database: Database, conversation_id: str, agent_id: str) -> Conversation:
+    """End the handoff; the assistant answers the customer's next message."""
+    with database.write() as session:
+        customer, conversation, handoff = _locked(session, conversation_id)
+        _must_be_mine(handoff, agent_id)
+        conversation.owner = after(Owner(conversation.owner), Act.RESOLVE)
+        handoff.resolved_at = now()
+        _tell(session, customer, conversation, "system_resolved")
+        return conversation
+
+
+def _locked(session: Session, conversation_id: str) -> tuple[Customer, Conversation, Handoff]:
+    conversation = session.get(Conversation, conversation_id)
+    if conversation is None:
+        raise NotFound("There is no such conversation.")
+    customer = lock_customer(session, conversation.customer_id)
+    session.refresh(conversation)
+    handoff = session.scalars(
+        select(Handoff).where(
+            Handoff.conversation_id == conversation_id, Handoff.resolved_at.is_(None)
+        )
+    ).one_or_none()
+    if handoff is None:
+        raise Conflict("Nobody is waiting in this conversation any more.")
+    return customer, conversation, handoff
+
+
+def _must_be_mine(handoff: Handoff, agent_id: str) -> None:
+    if handoff.agent_id != agent_id:
+        raise Forbidden("This conversation is not claimed by you. Claim it first.")
+
+
+def _tell(session: Session, customer: Customer, conversation: Conversation, key: str) -> None:
+    append(session, customer, conversation, Author.SYSTEM, texts(conversation.language)[key])

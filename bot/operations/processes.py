@@ -1,0 +1,143 @@
+"""Usher's processes: their commands, their environment, and supervisord that keeps them up."""
+
+import hashlib
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.settings import ROOT, Settings
+
+RASA_PYTHON = ROOT / ".venv-rasa" / "bin" / "python"
+MODEL_NAME = "assistant.tar.gz"
+STOP_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process that supervisord runs and restarts."""
+
+    name: str
+    command: tuple[str, ...]
+
+
+def model_path(settings: Settings) -> Path:
+    return settings.data_dir / "models" / MODEL_NAME
+
+
+def vectors_path(settings: Settings) -> Path:
+    """The cache of the embedding model's vectors, which Rasa's training reads."""
+    name = hashlib.sha256(settings.embedding_model.encode()).hexdigest()[:12]
+    return settings.data_dir / "vectors" / f"vectors-{name}.db"
+
+
+def programs(settings: Settings) -> list[Program]:
+    """Every process, in the order in which they start."""
+    python = sys.executable
+    uvicorn = (
+        python, "-m", "uvicorn", "--factory", "--no-access-log", "--log-level", "warning",
+        "--loop", "uvloop", "--http", "httptools",
+    )  # fmt: skip
+    public = (
+        "--ws", "websockets-sansio", "--ws-max-size", "65536", "--ws-per-message-deflate", "false",
+        "--timeout-graceful-shutdown", "3", "--no-server-header",
+    )  # fmt: skip
+    wanted = [
+        Program(
+            "knowledge",
+            (*uvicorn, "bot.operations.servers:knowledge",
+             "--host", "127.0.0.1", "--port", str(settings.knowledge_port)),
+        ),
+        Program(
+            "actions",
+            (python, "-m", "rasa_sdk", "--actions", "actions",
+             "--port", str(settings.actions_port)),
+        ),
+        Program(
+            "rasa",
+            (str(RASA_PYTHON), "-m", "rasa", "run", "--interface", "127.0.0.1",
+             "--port", str(settings.rasa_port), "--model", str(model_path(settings)),
+             "--endpoints", str(ROOT / "endpoints.yml"),
+             "--credentials", str(ROOT / "credentials.yml")),
+        ),
+        Program("worker", (python, "-m", "bot.worker")),
+        Program(
+            "gateway",
+            (*uvicorn, *public, "bot.operations.servers:gateway",
+             "--host", settings.host, "--port", str(settings.port)),
+        ),
+    ]  # fmt: skip
+    if not settings.redis_url:
+        wanted.insert(0, Program("valkey", (python, "-m", "bot.operations.valkey")))
+    return wanted
+
+
+def environment(settings: Settings) -> Mapping[str, str]:
+    """What the processes find in their environment; secrets are passed in no other way."""
+    return {
+        **os.environ,
+        "USHER_DATA_DIR": str(settings.data_dir.resolve()),
+        "USHER_ACTIONS_URL": settings.actions_url,
+        "USHER_KNOWLEDGE_URL": settings.knowledge_url,
+        "USHER_REDIS_URL": settings.effective_redis_url,
+        "USHER_RASA_SECRET": settings.secret("rasa"),
+        "USHER_VECTORS": str(vectors_path(settings)),
+        "SANIC_HOST": "127.0.0.1",
+        "RASA_TELEMETRY_ENABLED": "false",
+        "SQLALCHEMY_SILENCE_UBER_WARNING": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "TOKENIZERS_PARALLELISM": "false",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def supervisor_config(settings: Settings) -> str:
+    """A configuration of supervisord; it holds no secrets."""
+    folder = settings.data_dir.resolve()
+    logs = folder / "logs"
+    sections = [
+        f"""[supervisord]
+nodaemon=true
+silent=true
+logfile={_quoted(logs / "supervisord.log")}
+logfile_maxbytes=5MB
+logfile_backups=1
+pidfile={_quoted(folder / "supervisord.pid")}
+directory={_quoted(ROOT)}
+minfds=16384
+
+[unix_http_server]
+file={_quoted(folder / "supervisor.sock")}
+chmod=0600
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+[supervisorctl]
+serverurl=unix://{_quoted(folder / "supervisor.sock")}
+"""
+    ]
+    sections += [
+        f"""[program:{program.name}]
+command={" ".join(_quoted(part) for part in program.command)}
+autorestart=true
+startsecs=2
+startretries=1000000
+stopasgroup=true
+killasgroup=true
+stopwaitsecs={STOP_SECONDS}
+redirect_stderr=true
+stdout_logfile={_quoted(logs / program.name)}.log
+stdout_logfile_maxbytes=20MB
+stdout_logfile_backups=2
+"""
+        for program in programs(settings)
+    ]
+    return "\n".join(sections)
+
+
+def _quoted(part: object) -> str:
+    text = str(part).replace("%", "%%")
+    return f'"{text}"' if " " in text else text

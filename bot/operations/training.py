@@ -1,0 +1,110 @@
+"""Vectors first, then `rasa train`: the training itself needs no running process."""
+
+import hashlib
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bot.errors import InvalidInput, UsherError
+from bot.operations.processes import RASA_PYTHON, environment, model_path
+from bot.operations.progress import bar, console
+from bot.settings import ROOT, Settings
+
+_SOURCES = ("config.yml", "domain.yml", "data", "bot/rasa_extensions", "environments/rasa")
+
+
+class TrainingFailed(UsherError):
+    """`rasa train` did not produce a model."""
+
+    code = "training_failed"
+
+
+def fingerprint(settings: Settings) -> str:
+    """Changes when anything changes that the model is made of."""
+    digest = hashlib.sha256(settings.embedding_model.encode())
+    for source in _SOURCES:
+        path = ROOT / source
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.suffix in {".yml", ".py", ".txt"}:
+                digest.update(str(file.relative_to(ROOT)).encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
+def is_trained(settings: Settings) -> bool:
+    stamp = model_path(settings).with_suffix(".from")
+    return (
+        model_path(settings).exists()
+        and stamp.exists()
+        and stamp.read_text() == fingerprint(settings)
+    )
+
+
+def examples(folder: Path) -> list[str]:
+    """All example messages of Rasa's training data, as Rasa reads them.
+
+    Raises:
+        InvalidInput: a file is not valid YAML; names the file.
+    """
+    found: list[str] = []
+    for path in sorted(folder.rglob("*.yml")):
+        try:
+            content: dict[str, Any] = yaml.safe_load(path.read_text("utf-8")) or {}
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise InvalidInput(f"{path} is not valid YAML: {error}") from error
+        for item in content.get("nlu", ()):
+            found += _lines(item.get("examples", ""))
+    return list(dict.fromkeys(found))
+
+
+def _lines(block: str) -> Iterator[str]:
+    for line in block.splitlines():
+        text = re.sub(r"^\s*-\s", "", line).strip(" \n")
+        if text:
+            yield text
+
+
+def train(settings: Settings) -> float:
+    """Train the assistant.
+
+    Returns:
+        Seconds it took.
+
+    Raises:
+        TrainingFailed: with the end of what Rasa said.
+    """
+    from bot.knowledge.embedding import Embedder  # torch: slow to import, needed here only
+
+    started = time.monotonic()
+    embedder = Embedder(settings.embedding_model, settings.data_dir / "vectors")
+    with bar("Embedding the training data") as progress:
+        embedder.encode_cached(examples(ROOT / "data" / "nlu"), "query", progress)
+    target = model_path(settings)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    command = [
+        str(RASA_PYTHON), "-m", "rasa", "train", "--force", "--out", str(target.parent),
+        "--fixed-model-name", "candidate", "--domain", "domain.yml", "--config", "config.yml",
+        "--data", "data",
+    ]  # fmt: skip
+    made_from = fingerprint(settings)
+    with console.status("Training the assistant (about half a minute)"):
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**environment(settings), "OMP_NUM_THREADS": "2"},
+            capture_output=True,
+            text=True,
+            timeout=1200,
+        )
+    candidate = target.with_name("candidate.tar.gz")
+    if done.returncode != 0 or not candidate.exists():
+        end = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
+        raise TrainingFailed(f"rasa train failed; mend what it names and train again:\n{end}")
+    # A failed training never leaves Usher without the model it had.
+    candidate.replace(target)
+    target.with_suffix(".from").write_text(made_from)
+    return time.monotonic() - started

@@ -1,0 +1,199 @@
+"""The private input channel: the worker's only way to Rasa.
+
+Unlike Rasa's REST channel it says what went wrong by a status code, takes what others said in
+the meantime into the tracker, and answers a turn that it has already taken as the first time.
+Every event that comes from the record carries its `seq` in the metadata; that is how tracker
+and record know of each other how far they are.
+"""
+
+import hmac
+from typing import Any, Awaitable, Callable, Dict, List, Optional, Text
+
+import structlog
+from rasa.core.agent import Agent
+from rasa.core.channels.channel import InputChannel, OutputChannel, UserMessage
+from rasa.shared.core.events import ActionExecuted, BotUttered, Event, SlotSet, UserUttered
+from rasa.shared.core.trackers import DialogueStateTracker
+from sanic import Blueprint, Request, response
+from sanic.response import HTTPResponse
+
+from bot.rasa_extensions import validation
+
+logger = structlog.get_logger()
+
+MAX_EVENTS = 600
+"""A tracker is cut to its newest events: what lies further back, the rules never look at."""
+
+
+class Replies(OutputChannel):
+    """Collects whole messages, where Rasa's own collector tears them into parts."""
+
+    def __init__(self) -> None:
+        self.messages: List[Dict[Text, Any]] = []
+
+    @classmethod
+    def name(cls) -> Text:
+        return "usher"
+
+    async def send_response(self, recipient_id: Text, message: Dict[Text, Any]) -> None:
+        self.messages.append(
+            {key: message.get(key) for key in ("text", "buttons", "custom") if message.get(key)}
+        )
+
+    async def send_text_message(self, recipient_id: Text, text: Text, **_: Any) -> None:
+        self.messages.append({"text": text})
+
+
+class UsherChannel(InputChannel):
+    """`POST /webhooks/usher/turn` and `/history`, with a shared secret."""
+
+    @classmethod
+    def name(cls) -> Text:
+        return "usher"
+
+    @classmethod
+    def from_credentials(cls, credentials: Optional[Dict[Text, Any]]) -> InputChannel:
+        return cls((credentials or {}).get("secret") or "")
+
+    def __init__(self, secret: Text) -> None:
+        if len(secret) < 16 or secret.startswith("${"):
+            raise ValueError(
+                "The private channel needs its secret: set USHER_RASA_SECRET "
+                "(`usher up` does), at least 16 characters."
+            )
+        self._secret = secret
+        validation.install()
+
+    def blueprint(
+        self, on_new_message: Callable[[UserMessage], Awaitable[Any]]
+    ) -> Blueprint:
+        routes = Blueprint("usher_channel", __name__)
+
+        @routes.get("/")
+        async def health(_: Request) -> HTTPResponse:
+            return response.json({"status": "ok"})
+
+        @routes.get("/ready")
+        async def ready(request: Request) -> HTTPResponse:
+            agent = request.app.ctx.agent
+            loaded = agent is not None and agent.is_ready()
+            return response.json({"model": loaded}, status=200 if loaded else 503)
+
+        @routes.post("/turn")
+        async def turn(request: Request) -> HTTPResponse:
+            return await self._guarded(request, on_new_message)
+
+        @routes.post("/history")
+        async def history(request: Request) -> HTTPResponse:
+            return await self._guarded(request, None)
+
+        return routes
+
+    async def _guarded(
+        self, request: Request, on_new_message: Optional[Callable[[UserMessage], Awaitable[Any]]]
+    ) -> HTTPResponse:
+        given = request.headers.get("authorization", "")
+        if not hmac.compare_digest(given.encode(), f"Bearer {self._secret}".encode()):
+            return response.json({"error": "unauthenticated"}, status=401)
+        agent: Agent = request.app.ctx.agent
+        if agent is None or not agent.is_ready():
+            return response.json({"error": "no model is loaded"}, status=503)
+        try:
+            return await _handle(agent, request.json, on_new_message)
+        except Exception as error:  # noqa: BLE001  whatever it was, it has to be a status code
+            logger.error("turn failed", error=repr(error), exc_info=True)
+            return response.json({"error": type(error).__name__}, status=503)
+
+
+async def _handle(
+    agent: Agent,
+    body: Dict[Text, Any],
+    on_new_message: Optional[Callable[[UserMessage], Awaitable[Any]]],
+) -> HTTPResponse:
+    conversation = body["conversation_id"]
+    store = agent.tracker_store
+    primary = getattr(store, "_tracker_store", store)
+    # The fail-safe wrapper would go on with an empty memory when Redis does not answer.
+    tracker = await primary.retrieve(conversation)
+    known = _last_seq(tracker) if tracker is not None else 0
+    message = body["message"]
+    if message is not None and tracker is not None and message["seq"] <= known:
+        return response.json({"replies": _replies_to(tracker, message["seq"]), "seq": known})
+    if known < body["after"]:
+        return response.json({"seq": known}, status=409)
+    missed = [item for item in body["history"] if item["seq"] > known]
+    if missed:
+        # The session's start comes first, or Rasa would start one after the history.
+        tracker = await agent.processor.fetch_tracker_with_initial_session(conversation)
+        for item in missed:
+            for event in _as_events(item):
+                tracker.update(event, agent.domain)
+        await primary.save(_shortened(tracker, agent))
+    if message is None:
+        return response.json({"seq": max([known, *(item["seq"] for item in missed)])})
+    replies = Replies()
+    text = message["text"].lstrip("/ \t\n") or message["text"].replace("/", "\u2215")
+    await on_new_message(
+        UserMessage(
+            text,
+            replies,
+            conversation,
+            input_channel=UsherChannel.name(),
+            metadata={
+                "seq": message["seq"],
+                "_nlu": {"vector": message["vector"], "kb": message["kb"]},
+            },
+        )
+    )
+    if not replies.messages:
+        return response.json({"error": "the assistant said nothing"}, status=503)
+    return response.json({"replies": replies.messages, "seq": message["seq"]})
+
+
+def _last_seq(tracker: DialogueStateTracker) -> int:
+    for event in reversed(tracker.events):
+        seq = (event.metadata or {}).get("seq")
+        if seq is not None and isinstance(event, (UserUttered, BotUttered)):
+            return int(seq)
+    return 0
+
+
+def _replies_to(tracker: DialogueStateTracker, seq: int) -> List[Dict[Text, Any]]:
+    """What the assistant said to the message with this number."""
+    replies: List[Dict[Text, Any]] = []
+    inside = False
+    for event in tracker.events:
+        number = (event.metadata or {}).get("seq")
+        if isinstance(event, UserUttered):
+            inside = number == seq
+        elif inside and isinstance(event, BotUttered) and number is None:
+            data = {key: value for key, value in event.data.items() if value}
+            replies.append({"text": event.text, **data} if event.text else data)
+    return replies
+
+
+def _as_events(item: Dict[Text, Any]) -> List[Event]:
+    """A message of the record as events of the tracker."""
+    metadata = {"seq": item["seq"], "author": item["author"]}
+    if item["author"] == "customer":
+        # Said to a human: it is remembered, not understood.
+        return [
+            UserUttered(item["text"].lstrip("/"), intent={"name": None}, metadata=metadata),
+            ActionExecuted("action_listen"),
+        ]
+    context = item["context"]
+    events: List[Event] = [
+        BotUttered(item["text"], data={"custom": context} if context else None, metadata=metadata)
+    ]
+    if context.get("help"):
+        events.append(SlotSet("last_tip", {key: context[key] for key in ("product", "help")}))
+    return events
+
+
+def _shortened(tracker: DialogueStateTracker, agent: Agent) -> DialogueStateTracker:
+    events = list(tracker.events)
+    if len(events) <= MAX_EVENTS:
+        return tracker
+    return DialogueStateTracker.from_events(
+        tracker.sender_id, events[-MAX_EVENTS // 2 :], agent.domain.slots, domain=agent.domain
+    )

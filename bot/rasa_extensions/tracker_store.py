@@ -1,0 +1,48 @@
+"""Rasa's trackers in Redis, written once a turn.
+
+Rasa's own Redis store reads, parses and merges the whole tracker again before every write, to
+bring its sessions together. A conversation of ours is one session, so what was read at the
+turn's beginning is all there is. Trackers are a working memory, not the record: they expire.
+"""
+
+from typing import Any, Optional, Text
+
+import redis
+from rasa.core.brokers.broker import EventBroker
+from rasa.core.tracker_store import SerializedTrackerAsText, TrackerStore
+from rasa.shared.core.domain import Domain
+from rasa.shared.core.trackers import DialogueStateTracker
+
+EXPIRES_SECONDS = 30 * 24 * 3600
+
+
+class ConversationTrackerStore(TrackerStore, SerializedTrackerAsText):
+    """One key a conversation."""
+
+    def __init__(
+        self,
+        domain: Domain,
+        url: Text = "redis://127.0.0.1:6379/0",
+        key_prefix: Text = "usher",
+        event_broker: Optional[EventBroker] = None,
+        **kwargs: Any,
+    ) -> None:
+        self.red = redis.Redis.from_url(
+            url, decode_responses=True, socket_timeout=2, socket_connect_timeout=1
+        )
+        self._prefix = f"{key_prefix}:tracker:"
+        super().__init__(domain, event_broker, **kwargs)
+
+    async def save(self, tracker: DialogueStateTracker) -> None:
+        self.red.set(
+            self._prefix + tracker.sender_id, self.serialise_tracker(tracker), ex=EXPIRES_SECONDS
+        )
+
+    async def retrieve(self, sender_id: Text) -> Optional[DialogueStateTracker]:
+        stored = self.red.get(self._prefix + sender_id)
+        return self.deserialise_tracker(sender_id, stored) if stored else None
+
+    async def keys(self) -> Any:
+        return [
+            key[len(self._prefix) :] for key in self.red.scan_iter(match=f"{self._prefix}*")
+        ]

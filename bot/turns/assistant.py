@@ -1,0 +1,150 @@
+"""The worker's side of the private channel to Rasa."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from bot.errors import Unavailable
+from bot.messages import LANGUAGES, Button, HandoffRequest, Match, Reply, Source, TurnResult
+
+TIMEOUT_SECONDS = 6.0
+"""Together with the knowledge process's it stays below the 10 s in which a customer hears of us."""
+
+
+class TrackerBehind(Exception):
+    """The tracker lacks messages, for example because Redis was emptied."""
+
+    def __init__(self, seq: int) -> None:
+        super().__init__(f"the tracker ends at {seq}")
+        self.seq = seq
+
+
+@dataclass(frozen=True)
+class HistoryItem:
+    """A message that the tracker has to be told of before the turn."""
+
+    seq: int
+    author: str
+    text: str
+    context: dict[str, Any]
+
+
+class Assistant:
+    """Asks Rasa to take a turn."""
+
+    def __init__(self, url: str, secret: str) -> None:
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            headers={"Authorization": f"Bearer {secret}"},
+            timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=1.0),
+        )
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def tell(
+        self, conversation_id: str, after: int, history: Sequence[HistoryItem]
+    ) -> None:
+        """Write what was said by others into the tracker, without a turn."""
+        await self._post("history", conversation_id, after, history, None)
+
+    async def turn(
+        self,
+        conversation_id: str,
+        after: int,
+        history: Sequence[HistoryItem],
+        message: HistoryItem,
+        match: Match,
+    ) -> TurnResult:
+        """Take one turn; a turn that was already taken is answered as the first time.
+
+        Args:
+            after: the last `seq` that the tracker is known to hold.
+            history: what was said since then, before the message.
+
+        Raises:
+            TrackerBehind: the tracker ends earlier than `after`; repeat with more history.
+            Unavailable: Rasa, its actions or its tracker store do not answer.
+        """
+        answer = await self._post(
+            "turn",
+            conversation_id,
+            after,
+            history,
+            {
+                "seq": message.seq,
+                "text": message.text,
+                "vector": match.vector,
+                "kb": {
+                    "outcome": match.outcome,
+                    "confidence": round(match.confidence, 4),
+                    "candidates": [
+                        [each.article, each.title, round(each.probability, 4)]
+                        for each in match.candidates
+                    ],
+                    "language": match.language,
+                    "article_language": match.article_language,
+                    "text": match.text,
+                },
+            },
+        )
+        return parse_result(answer)
+
+    async def _post(
+        self,
+        what: str,
+        conversation_id: str,
+        after: int,
+        history: Sequence[HistoryItem],
+        message: dict[str, Any] | None,
+    ) -> Any:
+        body = {
+            "conversation_id": conversation_id,
+            "after": after,
+            "history": [vars(item) for item in history],
+            "message": message,
+        }
+        try:
+            response = await self._http.post(f"/webhooks/usher/{what}", json=body)
+            if response.status_code == httpx.codes.CONFLICT:
+                raise TrackerBehind(int(response.json()["seq"]))
+            response.raise_for_status()
+            return response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise Unavailable(f"The assistant does not answer: {error!r}") from error
+
+
+def parse_result(answer: Any) -> TurnResult:
+    """Rasa's messages as ours; raw dicts stop here.
+
+    Raises:
+        Unavailable: the answer is empty or not understood, which is a failed turn.
+    """
+    try:
+        parts = [(each, each.get("custom") or {}) for each in answer["replies"]]
+        replies = tuple(
+            Reply(
+                text=each["text"],
+                buttons=tuple(
+                    Button(button["title"], button.get("payload") or button["title"])
+                    for button in each.get("buttons") or ()
+                ),
+                sources=tuple(Source(**source) for source in custom.get("sources", ())),
+                asks=custom.get("asks"),
+            )
+            for each, custom in parts
+            if each.get("text")
+        )
+        handoffs = [custom["handoff"] for _, custom in parts if "handoff" in custom]
+        languages = [custom["language"] for _, custom in parts if "language" in custom]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Unavailable(f"The assistant's answer is not understood: {error!r}") from error
+    if not replies and not handoffs:
+        raise Unavailable("The assistant said nothing.")
+    return TurnResult(
+        replies=replies,
+        handoff=HandoffRequest(handoffs[0]) if handoffs else None,
+        language=languages[-1] if languages and languages[-1] in LANGUAGES else None,
+    )

@@ -1,0 +1,60 @@
+"""One writer per conversation: a lease in the database with a fencing token."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from bot.conversations.database import Database, now
+from bot.conversations.tables import Conversation
+from bot.errors import UsherError
+
+LEASE = timedelta(seconds=60)
+"""Longer than the longest turn: every call inside one has a timeout far below."""
+
+
+class LeaseLost(UsherError):
+    """Another worker has taken the conversation over; nothing may be written."""
+
+    code = "lease_lost"
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to take a conversation's next turn."""
+
+    conversation_id: str
+    token: int
+
+
+def take_next(database: Database) -> Lease | None:
+    """Lease the conversation whose turn has been due the longest, if any is due."""
+    at = now()
+    due = (
+        select(Conversation)
+        .where(
+            Conversation.turn_due_at <= at,
+            or_(Conversation.leased_until.is_(None), Conversation.leased_until < at),
+        )
+        .order_by(Conversation.turn_due_at)
+        .limit(1)
+    )
+    with database.read() as session:  # idle workers must not take the writer's lock
+        if session.scalars(due).one_or_none() is None:
+            return None
+    with database.write() as session:
+        conversation = session.scalars(due.with_for_update(skip_locked=True)).one_or_none()
+        if conversation is None:
+            return None
+        conversation.lease_token += 1
+        conversation.leased_until = at + LEASE
+        return Lease(conversation.id, conversation.lease_token)
+
+
+def check(session: Session, lease: Lease) -> Conversation:
+    """The leased conversation, or `LeaseLost` when the lease was taken over."""
+    conversation = session.get(Conversation, lease.conversation_id, populate_existing=True)
+    if conversation is None or conversation.lease_token != lease.token:
+        raise LeaseLost(f"Conversation {lease.conversation_id} belongs to another worker now.")
+    return conversation

@@ -1,0 +1,114 @@
+"""The worker: takes turns and sends tips. Any number of them can run."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+import structlog
+
+from bot import bootstrap
+from bot.conversations.database import Database
+from bot.conversations.nudges import FALLBACK_SECONDS, TIMELINE, TURNS, Nudges, wait_for
+from bot.conversations.tables import Conversation
+from bot.errors import Unavailable
+from bot.journeys import tips
+from bot.knowledge.client import KnowledgeClient
+from bot.settings import Settings
+from bot.turns import leases, turn
+from bot.turns.assistant import Assistant, TrackerBehind
+from bot.turns.leases import LeaseLost
+
+log = structlog.get_logger()
+
+_PAUSE_AFTER_ERROR = 1.0
+
+
+class Worker:
+    """Side by side: several takers of turns and one sender of tips."""
+
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self._settings = settings
+        self._database = database
+        self._silence = timedelta(minutes=settings.conversation_silence_minutes)
+        self._nudges = Nudges(settings.effective_redis_url)
+        self._knowledge = KnowledgeClient(settings.knowledge_url)
+        self._assistant = Assistant(settings.rasa_url, settings.secret("rasa"))
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        takers = [self._forever(self._take_turn) for _ in range(self._settings.turns_at_once)]
+        try:
+            await asyncio.gather(
+                self._nudges.listen(TURNS), self._forever(self._send_tip), *takers
+            )
+        finally:
+            await self._nudges.close()
+            await self._knowledge.close()
+            await self._assistant.close()
+
+    async def _forever(self, job: Callable[[], Awaitable[bool]]) -> None:
+        """Repeat a job; when it had nothing to do, wait for a nudge or a moment."""
+        async with self._nudges.interest("*") as nudged:
+            while True:
+                try:
+                    if not await job():
+                        await wait_for(nudged, FALLBACK_SECONDS)
+                except Unavailable as problem:
+                    log.error("waiting for the database", problem=str(problem))
+                    await asyncio.sleep(_PAUSE_AFTER_ERROR)
+
+    async def _take_turn(self) -> bool:
+        lease = await asyncio.to_thread(leases.take_next, self._database)
+        if lease is None:
+            return False
+        recovery = timedelta(minutes=self._settings.recovery_minutes)
+        try:
+            customer = await turn.take(
+                self._database, lease, self._knowledge, self._assistant, recovery
+            )
+        except LeaseLost as lost:
+            log.warning("lease lost", conversation=lease.conversation_id, problem=str(lost))
+            return True
+        if customer is not None:
+            await self._nudges.send(TIMELINE, customer)
+        return True
+
+    async def _send_tip(self) -> bool:
+        sent = await asyncio.to_thread(tips.send_next, self._database, self._silence)
+        if sent is None:
+            return False
+        customer, conversation = sent
+        if conversation:
+            await self._nudges.send(TIMELINE, customer)
+            await self._tell_tracker(conversation)
+            log.info("tip", conversation=conversation)
+        return True
+
+    async def _tell_tracker(self, conversation_id: str) -> None:
+        """Let the tracker know of a tip at once; failing that, the next turn tells it."""
+
+        def unsaid() -> tuple[int, tuple[turn.HistoryItem, ...]]:
+            with self._database.read() as session:
+                after = session.get_one(Conversation, conversation_id).tracker_seq
+            return after, turn.history_of(self._database, conversation_id, after, 2**62)
+
+        after, history = await asyncio.to_thread(unsaid)
+        try:
+            await self._assistant.tell(conversation_id, after, history)
+        except (Unavailable, TrackerBehind) as problem:
+            log.info("tracker not told", conversation=conversation_id, problem=str(problem))
+
+
+def main() -> None:
+    bootstrap.configure_logging()
+    database = bootstrap.database()
+    try:
+        asyncio.run(Worker(bootstrap.settings(), database).run())
+    except KeyboardInterrupt:
+        pass
+    finally:
+        database.close()
+
+
+if __name__ == "__main__":
+    main()

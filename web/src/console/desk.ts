@@ -1,0 +1,140 @@
+/** The calls of the console; the session is a cookie. */
+
+import {
+  AUTHORS,
+  choice,
+  fields,
+  list,
+  number,
+  parseMessages,
+  requestJson,
+  text,
+  type Author,
+  type Message,
+} from "../protocol";
+
+const OWNERS = ["assistant", "waiting", "agent", "closed"] as const;
+export type Owner = (typeof OWNERS)[number];
+export type Act = "claim" | "release" | "resolve";
+
+/** Who has a conversation and why it was handed over. */
+interface Handoff {
+  readonly id: string;
+  readonly owner: Owner;
+  readonly language: string;
+  readonly reason: string;
+  /** ISO 8601, or "" when nothing was requested. */
+  readonly requestedAt: string;
+  /** Name of the agent, or null. */
+  readonly claimedBy: string | null;
+  readonly mine: boolean;
+}
+
+export interface Entry extends Handoff {
+  readonly lastText: string;
+  readonly lastAuthor: Author | null;
+}
+
+/** An article that the assistant considered. */
+export interface Candidate {
+  readonly title: string;
+  /** 0–1. */
+  readonly probability: number;
+  readonly url: string;
+}
+
+export interface Purchase {
+  readonly product: string;
+  readonly orderId: string;
+  readonly purchasedAt: string;
+}
+
+export interface Conversation extends Handoff {
+  readonly candidates: readonly Candidate[];
+  readonly purchases: readonly Purchase[];
+  readonly messages: readonly Message[];
+}
+
+type Fields = ReturnType<typeof fields>;
+
+/** Ids may be numbers or text; here they are only names. */
+function name(from: Fields, key: string): string {
+  const value = from[key];
+  return typeof value === "string" || typeof value === "number" ? String(value) : "";
+}
+
+function handoff(from: Fields): Handoff {
+  return {
+    id: name(from, "id"),
+    owner: choice(from, "owner", OWNERS),
+    language: name(from, "language"),
+    reason: name(from, "reason"),
+    requestedAt: name(from, "requested_at"),
+    claimedBy: name(from, "claimed_by") || null,
+    mine: from["mine"] === true,
+  };
+}
+
+async function call(method: "GET" | "POST", path: string, body?: object): Promise<unknown> {
+  const headers: Record<string, string> = {};
+  if (method === "POST") headers["X-Usher-Console"] = "1";
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  return requestJson(`/console/api/${path}`, {
+    method,
+    headers,
+    credentials: "same-origin",
+    cache: "no-store",
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+}
+
+const at = (id: string): string => `conversations/${encodeURIComponent(id)}`;
+
+/** The agent's name. */
+export async function signIn(email: string, password: string): Promise<string> {
+  return text(fields(await call("POST", "sign-in", { email, password })), "name");
+}
+
+export async function signOut(): Promise<void> {
+  await call("POST", "sign-out");
+}
+
+/** The agent's name; fails with status 401 when nobody is signed in. */
+export async function whoAmI(): Promise<string> {
+  return text(fields(await call("GET", "me")), "name");
+}
+
+export async function entries(): Promise<Entry[]> {
+  return list(fields(await call("GET", "conversations")), "conversations", (entry) => ({
+    ...handoff(entry),
+    lastText: name(entry, "last_text"),
+    lastAuthor: AUTHORS.find((author) => author === entry["last_author"]) ?? null,
+  }));
+}
+
+export async function conversation(id: string): Promise<Conversation> {
+  const body = fields(await call("GET", at(id)));
+  return {
+    ...handoff(body),
+    candidates: list(body, "candidates", (candidate) => ({
+      title: text(candidate, "title"),
+      probability: number(candidate, "probability"),
+      url: name(candidate, "url"),
+    })),
+    purchases: list(body, "purchases", (purchase) => ({
+      product: text(purchase, "product"),
+      orderId: name(purchase, "order_id"),
+      purchasedAt: name(purchase, "purchased_at"),
+    })),
+    messages: parseMessages(body),
+  };
+}
+
+export async function act(id: string, what: Act): Promise<void> {
+  await call("POST", `${at(id)}/${what}`);
+}
+
+/** Sends an agent's message; the same client message id is recorded once. */
+export async function reply(id: string, clientMessageId: string, words: string): Promise<void> {
+  await call("POST", `${at(id)}/reply`, { client_message_id: clientMessageId, text: words });
+}
