@@ -71,13 +71,26 @@ def train() -> None:
     out.print(f"Trained in {seconds:.0f} s. A running Usher uses it after a restart.")
 
 
+@app.command(hidden=True)
+def prepare() -> None:
+    """Train and index what is missing: what `up` does before it starts anything."""
+    from bot.operations import training
+    from bot.operations import up as operation
+
+    settings = bootstrap.settings()
+    if training.is_trained(settings):
+        operation.index(settings)
+    else:
+        seconds = training.train(settings, meanwhile=lambda: operation.index(settings))
+        out.print(f"Trained and indexed in {seconds:.0f} s.")
+
+
 @app.command()
 def index() -> None:
     """Embed new and changed articles; a running Usher then serves them."""
     from bot.operations import up as operation
 
     settings = bootstrap.settings()
-    (settings.data_dir / "vectors" / "indexed").unlink(missing_ok=True)
     count = operation.index(settings)
     out.print(f"{count} articles are indexed.")
     try:

@@ -15,7 +15,7 @@ from bot.journeys import tips
 from bot.knowledge.client import KnowledgeClient
 from bot.settings import Settings
 from bot.turns import leases, turn
-from bot.turns.assistant import Assistant, TrackerBehind
+from bot.turns.assistant import Assistant, HistoryItem, TrackerBehind
 from bot.turns.leases import LeaseLost
 
 log = structlog.get_logger()
@@ -38,9 +38,7 @@ class Worker:
         """Work until cancelled."""
         takers = [self._forever(self._take_turn) for _ in range(self._settings.turns_at_once)]
         try:
-            await asyncio.gather(
-                self._nudges.listen(TURNS), self._forever(self._send_tip), *takers
-            )
+            await asyncio.gather(self._nudges.listen(TURNS), self._forever(self._send_tip), *takers)
         finally:
             await self._nudges.close()
             await self._knowledge.close()
@@ -54,7 +52,7 @@ class Worker:
                     if not await job():
                         await wait_for(nudged, FALLBACK_SECONDS)
                 except Unavailable as problem:
-                    log.error("waiting for the database", problem=str(problem))
+                    log.warning("waiting for the database", problem=str(problem))
                     await asyncio.sleep(_PAUSE_AFTER_ERROR)
 
     async def _take_turn(self) -> bool:
@@ -87,7 +85,7 @@ class Worker:
     async def _tell_tracker(self, conversation_id: str) -> None:
         """Let the tracker know of a tip at once; failing that, the next turn tells it."""
 
-        def unsaid() -> tuple[int, tuple[turn.HistoryItem, ...]]:
+        def unsaid() -> tuple[int, tuple[HistoryItem, ...]]:
             with self._database.read() as session:
                 after = session.get_one(Conversation, conversation_id).tracker_seq
             return after, turn.history_of(self._database, conversation_id, after, 2**62)

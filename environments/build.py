@@ -110,9 +110,8 @@ def build(venv: Path, python: Path, locks: Sequence[Path], install: Callable[[Pa
 
 
 def install_uv(python: Path) -> None:
-    if not (VENV / "bin" / "python").exists() or version_of(VENV / "bin" / "python") not in (
-        version_of(python),
-    ):
+    current = VENV / "bin" / "python"
+    if not current.exists() or version_of(current) != version_of(python):
         shutil.rmtree(VENV, ignore_errors=True)
         log = ROOT / ".venv.log"
         run([python, "-m", "venv", VENV], log)

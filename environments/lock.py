@@ -31,9 +31,7 @@ def write(path: Path, blocks: list[str]) -> None:
 
 def lock_usher(cpu_wheels: str) -> None:
     folder = HERE / "usher"
-    lock = compile_lock(
-        "requirements.in", "--universal", "--python-version", "3.11", folder=folder
-    )
+    lock = compile_lock("requirements.in", "--universal", "--python-version", "3.11", folder=folder)
     blocks: dict[str, str] = {}  # several versions of a package differ in their markers
     for match in PACKAGE.finditer(lock):
         blocks[match["name"]] = "\n".join(

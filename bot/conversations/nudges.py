@@ -7,7 +7,7 @@ Usher slower by that interval.
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import structlog
 from redis.asyncio import Redis
@@ -81,8 +81,6 @@ class Nudges:
 
 async def wait_for(event: asyncio.Event, seconds: float) -> None:
     """Wait for a nudge, but not longer than the fallback's interval."""
-    try:
+    with suppress(TimeoutError):
         await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        pass
     event.clear()

@@ -8,7 +8,6 @@ import httpx
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
-from fastapi.staticfiles import StaticFiles
 from sqlalchemy import text
 
 from bot.conversations.database import Database
@@ -46,10 +45,9 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
 
     app = FastAPI(lifespan=lifespan, title="Usher", openapi_url=None)
     http.install(app)
+    app.add_api_route("/healthz", health)
     for module in (chat, purchases, console, pages):
         app.include_router(module.router)
-    app.add_api_route("/healthz", health)
-    app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
     return app
 
 
@@ -81,8 +79,7 @@ async def health(request: Request) -> JSONResponse:
         answers(f"{settings.rasa_url}/webhooks/usher/ready"),
     )
     components = {
-        name: "ready" if ready else "unavailable"
-        for name, ready in zip(names, states, strict=True)
+        name: "ready" if ready else "unavailable" for name, ready in zip(names, states, strict=True)
     }
     return JSONResponse(
         {"status": "ready" if all(states) else "unavailable", "components": components},

@@ -135,6 +135,7 @@ async def chat(socket: WebSocket) -> None:
 async def _push(gateway: Gateway, socket: WebSocket, customer_id: str, after: int) -> None:
     loop = asyncio.get_running_loop()
     ping_at = loop.time() + PING_SECONDS
+    first = True  # the first frame comes at once, also without messages: "you are connected"
     async with gateway.nudges.interest(customer_id) as nudged:
         while True:
             try:
@@ -142,6 +143,9 @@ async def _push(gateway: Gateway, socket: WebSocket, customer_id: str, after: in
             except UsherError as error:
                 await _say_error(socket, error)
                 found = []
+            if first and not found:
+                await socket.send_json({"type": "messages", "messages": []})
+            first = False
             if found:
                 await socket.send_json({"type": "messages", "messages": found})
                 after = found[-1]["seq"]

@@ -42,9 +42,7 @@ T = TypeVar("T", bound=Body)
 
 
 def error_response(error: UsherError) -> JSONResponse:
-    headers = (
-        {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.status in {429, 503} else None
-    )
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if error.status in {429, 503} else None
     return JSONResponse(
         {"error": {"code": error.code, "message": str(error)}},
         status_code=error.status,
@@ -82,7 +80,7 @@ def install(app: FastAPI) -> None:
     ) -> Response:
         try:
             response = await call_next(request)
-        except Exception:  # noqa: BLE001  nothing of it may reach the customer
+        except Exception:
             log.exception("unexpected error", path=request.url.path)
             response = error_response(UsherError("Something went wrong on our side. Try again."))
         for name, value in SECURITY_HEADERS.items():

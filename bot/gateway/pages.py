@@ -19,6 +19,11 @@ router = APIRouter()
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
+STATIC_FILES = {
+    "widget.js": "text/javascript",
+    "console.js": "text/javascript",
+    "site.css": "text/css",
+}
 _templates = Jinja2Templates(
     env=Environment(
         loader=FileSystemLoader(HERE / "templates"), autoescape=True, undefined=StrictUndefined
@@ -85,6 +90,7 @@ async def help_article(request: Request, language: str, article_id: str) -> Resp
     if article is None or language not in LANGUAGES:
         raise NotFound(texts(language if language in LANGUAGES else "en")["help_not_found"])
     context = _common(language) | {
+        "id": article.id,
         "title": article.title,
         "body": nh3.clean(_markdown.render(article.body)),
         "updated": article.updated,
@@ -97,6 +103,12 @@ async def console(request: Request) -> Response:
     return _templates.TemplateResponse(request, "console.html", _common("en"))
 
 
-@router.get("/widget.js")
-async def widget() -> Response:
-    return FileResponse(STATIC / "widget.js", media_type="text/javascript")
+@router.get("/{name}", name="static")
+async def static(name: str) -> Response:
+    """The three built files; everything else below the root is not found."""
+    media_type = STATIC_FILES.get(name)
+    if media_type is None:
+        raise NotFound("There is no such page.")
+    # Asked again every time, answered with 304: a new release is never mixed with an old page.
+    headers = {"Cache-Control": "no-cache"}
+    return FileResponse(STATIC / name, media_type=media_type, headers=headers)

@@ -83,9 +83,7 @@ def agent_of(database: Database, token: str) -> Agent:
         agent = session.scalars(
             select(Agent)
             .join(AgentSession, AgentSession.agent_id == Agent.id)
-            .where(
-                AgentSession.token_hash == token_hash(token), AgentSession.expires_at > now()
-            )
+            .where(AgentSession.token_hash == token_hash(token), AgentSession.expires_at > now())
         ).one_or_none()
     if agent is None:
         raise Unauthenticated("Sign in first.")

@@ -45,9 +45,7 @@ def request(
     )
     conversation.turn_due_at = None
     session.add(
-        Handoff(
-            conversation_id=conversation.id, reason=wanted.reason, candidates=list(candidates)
-        )
+        Handoff(conversation_id=conversation.id, reason=wanted.reason, candidates=list(candidates))
     )
     _tell(session, customer, conversation, "system_waiting")
 

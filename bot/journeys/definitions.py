@@ -1,10 +1,10 @@
 """Journeys as data: `journeys/*.yml`, checked when they are read.
 
-    product: brio              # who enters: buyers of this product
-    steps:
-      - wait: 10s              # after the step before; s, m, h or d
-        help: brio-setup       # article that helps when the tip is answered with "no"
-        send: {en: "…", vi: "…", th: "…", fa: "…"}
+product: brio              # who enters: buyers of this product
+steps:
+  - wait: 10s              # after the step before; s, m, h or d
+    help: brio-setup       # article that helps when the tip is answered with "no"
+    send: {en: "…", vi: "…", th: "…", fa: "…"}
 """
 
 import hashlib

@@ -193,5 +193,3 @@ def products_of(session: Session, customer_id: str) -> tuple[str, ...]:
         .limit(20)
     )
     return tuple(dict.fromkeys(product for products in bought for product in products))
-
-

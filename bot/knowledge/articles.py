@@ -1,17 +1,17 @@
 """Markdown articles with front matter → articles and their passages.
 
-    ---
-    id: returns            # the same across languages
-    language: en
-    title: Return a product
-    questions: ["How do I send something back?"]     # optional
-    tags: [returns]
-    products: []
-    updated: 2026-11-20
-    ---
-    The first paragraph is the short answer.
+---
+id: returns            # the same across languages
+language: en
+title: Return a product
+questions: ["How do I send something back?"]     # optional
+tags: [returns]
+products: []
+updated: 2026-11-20
+---
+The first paragraph is the short answer.
 
-    ## Headings begin new passages
+## Headings begin new passages
 """
 
 import re
@@ -92,7 +92,9 @@ def read_articles(folder: Path) -> tuple[list[Article], list[Problem]]:
             problems.append(article)
         elif (article.language, article.id) in articles:
             problems.append(
-                Problem(path, 2, f"the id '{article.id}' is taken by another {article.language} file")
+                Problem(
+                    path, 2, f"the id '{article.id}' is taken by another {article.language} file"
+                )
             )
         else:
             articles[article.language, article.id] = article
@@ -117,14 +119,22 @@ def read_article(path: Path) -> Article | Problem:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = mark.line + 2 if mark else 2
-        return Problem(path, line, "the front matter is not valid YAML; quote texts that have a ':'")
+        return Problem(
+            path, line, "the front matter is not valid YAML; quote texts that have a ':'"
+        )
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"])) or "front matter"
-        return Problem(path, _line_of(str(first["loc"][0]) if first["loc"] else "", text), f"{key}: {first['msg']}")
+        return Problem(
+            path,
+            _line_of(str(first["loc"][0]) if first["loc"] else "", text),
+            f"{key}: {first['msg']}",
+        )
     body = parts[2].strip()
     if not body:
-        return Problem(path, text.count("\n") + 1, "the body is empty; write the answer below '---'")
+        return Problem(
+            path, text.count("\n") + 1, "the body is empty; write the answer below '---'"
+        )
     return Article(
         id=front.id,
         language=front.language,
@@ -158,7 +168,10 @@ def split_passages(title: str, body: str) -> list[str]:
     """Pieces of a body, each with the heading that it stands under."""
     passages: list[str] = []
     pieces = _HEADING.split(body)  # text, heading, text, heading, text …
-    headed: Sequence[tuple[str, str]] = [("", pieces[0]), *zip(pieces[1::2], pieces[2::2], strict=True)]
+    headed: Sequence[tuple[str, str]] = [
+        ("", pieces[0]),
+        *zip(pieces[1::2], pieces[2::2], strict=True),
+    ]
     for heading, text in headed:
         name = f"{title} – {heading}" if heading else title
         lines = [line for line in map(str.strip, text.splitlines()) if line]

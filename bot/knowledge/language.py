@@ -23,6 +23,8 @@ _VIETNAMESE = re.compile(
 )
 _LATIN = re.compile(r"[A-Za-z]")
 _SURE = 0.75
+_LONG = 16
+"""Letters from which on a text speaks for itself."""
 
 
 class LanguageDetector:
@@ -61,11 +63,11 @@ class LanguageDetector:
         if latin < 2 or self._model is None:
             return hint
         probability = float(self._model.predict_proba([without_accents(text).lower()])[0, 1])
+        # The shorter the text, the more evidence it takes to leave the conversation's language.
+        needed = _SURE + (1 - _SURE) * max(0.0, 1 - latin / _LONG)
         if hint == "vi":
-            return "en" if probability < 1 - _SURE else "vi"
-        if probability > _SURE:
+            return "en" if 1 - probability > needed else "vi"
+        if probability > needed:
             return "vi"
         # A few English words on a Thai or Persian page are names; a sentence is English.
         return "en" if hint == "en" or len(text.split()) >= 3 else hint
-
-

@@ -20,6 +20,7 @@ _SIMILARITY = 41.0
 _OVERLAP = 7.14
 _LEAD = 1.16
 _MAX_LEAD = 3.0
+_CLEAR_LEAD = 2.0
 _CLARIFY_SHARE = 0.35
 """Clarify when the right article is this likely to be among the first three."""
 
@@ -66,10 +67,13 @@ def _candidates(found: Sequence[Scored]) -> tuple[Candidate, ...]:
     if not found:
         return ()
     top = found[:3]
-    first = probability(*features(found))
-    # What the first leaves is shared among the next by their nearness, and with "none".
+    similarity, overlap, lead = features(found)
+    first = probability(similarity, overlap, lead)
+    # With a clear lead it would have been this probable: what is missing to that is the doubt
+    # between the first and the next ones, and is shared among them by their nearness.
+    doubt = max(probability(similarity, overlap, _CLEAR_LEAD) - first, 0.0)
     weights = [math.exp(each.rank_score - top[0].rank_score) for each in top[1:]]
-    shares = [(1 - first) * weight / (1 + sum(weights)) for weight in weights]
+    shares = [doubt * weight / (1 + sum(weights)) for weight in weights]
     return tuple(
         Candidate(each.article.id, each.article.title, chance)
         for each, chance in zip(top, (first, *shares), strict=True)

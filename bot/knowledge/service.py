@@ -33,7 +33,9 @@ def load_matcher(settings: Settings) -> Matcher:
     embedder = Embedder(settings.embedding_model, settings.data_dir / "vectors")
     articles, problems = read_articles(settings.knowledge_base)
     for problem in problems:
-        log.error("article not served", file=str(problem.file), line=problem.line, why=problem.message)
+        log.error(
+            "article not served", file=str(problem.file), line=problem.line, why=problem.message
+        )
     return Matcher(embedder, Index(articles, embedder), settings.answer_precision)
 
 

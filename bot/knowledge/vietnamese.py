@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable
+from itertools import pairwise
 
 _WORD = re.compile(r"\w+")
 
@@ -21,7 +22,8 @@ _SHORTHAND = {
     "sđt": "số điện thoại", "dt": "điện thoại", "đt": "điện thoại", "sp": "sản phẩm",
     "bh": "bảo hành", "bn": "bao nhiêu", "bnhieu": "bao nhiêu", "ng": "người", "mn": "mọi người",
     "e": "em", "a": "anh", "c": "chị", "m": "mình", "mk": "mình", "r": "rồi", "h": "giờ",
-    "lm": "làm", "trc": "trước", "hsd": "hạn sử dụng", "hd": "hướng dẫn", "hdsd": "hướng dẫn sử dụng",
+    "lm": "làm", "trc": "trước", "hsd": "hạn sử dụng",
+    "hd": "hướng dẫn", "hdsd": "hướng dẫn sử dụng",
     "tt": "thanh toán", "ck": "chuyển khoản", "cod": "thanh toán khi nhận hàng", "ib": "nhắn tin",
     "gd": "giao dịch", "dh": "đơn hàng", "đh": "đơn hàng", "km": "khuyến mãi", "vc": "vận chuyển",
 }  # fmt: skip
@@ -45,7 +47,7 @@ class AccentRestorer:
         for text in corpus:
             words = _WORD.findall(text)
             self._words.update(words)
-            self._pairs.update(zip(words, words[1:], strict=False))
+            self._pairs.update(pairwise(words))
         self._spellings: dict[str, list[str]] = defaultdict(list)
         for word in self._words:
             self._spellings[without_accents(word)].append(word)

@@ -233,9 +233,7 @@ def _content(settings: Settings) -> Iterator[Finding]:
         detail = f"{len(articles)} articles"
         if problems:
             detail += "; not served: " + "; ".join(map(str, problems[:3]))
-        yield Finding(
-            "articles", bool(articles) and not problems, detail, "Mend the named files."
-        )
+        yield Finding("articles", bool(articles) and not problems, detail, "Mend the named files.")
     try:
         journeys = read_journeys(settings.journeys)
         yield Finding("journeys", True, f"{len(journeys)} journeys")

@@ -4,8 +4,9 @@ import hashlib
 import re
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 import yaml
@@ -15,6 +16,7 @@ from bot.operations.processes import RASA_PYTHON, environment, model_path
 from bot.operations.progress import bar, console
 from bot.settings import ROOT, Settings
 
+MAX_SECONDS = 1200
 _SOURCES = ("config.yml", "domain.yml", "data", "bot/rasa_extensions", "environments/rasa")
 
 
@@ -68,8 +70,11 @@ def _lines(block: str) -> Iterator[str]:
             yield text
 
 
-def train(settings: Settings) -> float:
+def train(settings: Settings, meanwhile: Callable[[], object] = lambda: None) -> float:
     """Train the assistant.
+
+    Args:
+        meanwhile: something else to do while Rasa, which keeps one core busy, trains.
 
     Returns:
         Seconds it took.
@@ -91,18 +96,20 @@ def train(settings: Settings) -> float:
         "--data", "data",
     ]  # fmt: skip
     made_from = fingerprint(settings)
-    with console.status("Training the assistant (about half a minute)"):
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env={**environment(settings), "OMP_NUM_THREADS": "2"},
-            capture_output=True,
-            text=True,
-            timeout=1200,
+    with TemporaryFile("w+") as said:
+        rasa = subprocess.Popen(
+            command, cwd=ROOT, env=environment(settings), stdout=said, stderr=subprocess.STDOUT
         )
+        try:
+            meanwhile()
+            with console.status("Training the assistant (about half a minute)"):
+                rasa.wait(MAX_SECONDS)
+        finally:
+            rasa.kill()
+        said.seek(0)
+        end = "\n".join(said.read().splitlines()[-20:])
     candidate = target.with_name("candidate.tar.gz")
-    if done.returncode != 0 or not candidate.exists():
-        end = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
+    if rasa.returncode != 0 or not candidate.exists():
         raise TrainingFailed(f"rasa train failed; mend what it names and train again:\n{end}")
     # A failed training never leaves Usher without the model it had.
     candidate.replace(target)

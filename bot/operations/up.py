@@ -18,7 +18,7 @@ from bot.operations import doctor
 from bot.operations.migrating import migrate
 from bot.operations.processes import STOP_SECONDS, environment, supervisor_config
 from bot.operations.progress import bar, console
-from bot.operations.training import is_trained, train
+from bot.operations.training import is_trained
 from bot.settings import Settings
 
 READY_SECONDS = 180
@@ -71,9 +71,20 @@ def prepare(settings: Settings) -> None:
         migrate(database)
     finally:
         database.close()
-    if not is_trained(settings):
-        console.print(f"Trained the assistant in {train(settings):.0f} s.")
-    index(settings)
+    if is_trained(settings) and is_indexed(settings):
+        return
+    # In a process of its own: the embedding model would stay in this one's memory.
+    done = subprocess.run([sys.executable, "-m", "bot.cli", "prepare"])
+    if done.returncode != 0:
+        raise CannotStart("The preparation failed; its own message above says why.")
+
+
+def is_indexed(settings: Settings) -> bool:
+    """Whether no article has changed since the last indexing."""
+    stamp = settings.data_dir / "vectors" / "indexed"
+    files = [settings.knowledge_base, *settings.knowledge_base.rglob("*")]
+    newest = max((path.stat().st_mtime for path in files), default=0.0)
+    return stamp.exists() and stamp.stat().st_mtime > newest
 
 
 def index(settings: Settings) -> int:
@@ -82,12 +93,6 @@ def index(settings: Settings) -> int:
     Returns:
         The number of articles.
     """
-    stamp = settings.data_dir / "vectors" / "indexed"
-    newest = max(
-        (path.stat().st_mtime for path in settings.knowledge_base.rglob("*.md")), default=0.0
-    )
-    if stamp.exists() and stamp.stat().st_mtime > newest:
-        return 0
     from bot.knowledge.articles import read_articles
     from bot.knowledge.embedding import Embedder
     from bot.knowledge.index import Index
@@ -98,7 +103,7 @@ def index(settings: Settings) -> int:
     embedder = Embedder(settings.embedding_model, settings.data_dir / "vectors")
     with bar("Indexing the articles") as progress:
         Index(articles, embedder, progress)
-    stamp.touch()
+    (settings.data_dir / "vectors" / "indexed").touch()
     return len(articles)
 
 
@@ -117,14 +122,14 @@ def _run(settings: Settings) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
-    signal.signal(signal.SIGHUP, interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
     try:
         started = time.monotonic()
         _wait_until_ready(settings, supervisor, folder / "logs")
         _say_addresses(settings, time.monotonic() - started)
         supervisor.wait()
-        raise CannotStart(f"supervisord ended by itself; see {folder / 'logs' / 'supervisord.log'}.")
+        raise CannotStart(f"supervisord ended by itself; see {folder / 'logs'}.")
     except KeyboardInterrupt:
         pass
     finally:

@@ -1,9 +1,10 @@
 """The one place where a dialogue act and a question compete.
 
-The classifier says how probable each dialogue act is, with `question` as one of its classes;
-the knowledge base says how probable it is that one of its articles answers the message. A
-message is an act when that is more probable than both. After this component nothing looks at
-scores any more: rules and actions act on the intent and on the outcome alone.
+The classifier says how probable it is that the message is a question and not a dialogue act;
+the knowledge base says how probable it is that one of its articles answers it. The odds are
+multiplied, but the knowledge base may move them only so far: "a human, please" is close to
+the article on how to reach one and is still no question. After this component nothing looks
+at scores any more: rules and actions act on the intent and on the outcome alone.
 """
 
 from typing import Any, Dict, List, Text
@@ -23,6 +24,8 @@ from rasa.shared.nlu.constants import (
 from rasa.shared.nlu.training_data.message import Message
 
 QUESTION = "question"
+STRENGTH = 4.0
+"""How many times the knowledge base may raise or lower the odds that it is a question."""
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=False)
@@ -63,16 +66,20 @@ class IntentArbiter(GraphComponent, IntentClassifier):
     def _decide(message: Message, kb: Dict[Text, Any]) -> None:
         ranking = message.get(INTENT_RANKING_KEY) or []
         acts = [each for each in ranking if each[INTENT_NAME_KEY] != QUESTION]
-        question = sum(
-            each[PREDICTED_CONFIDENCE_KEY]
-            for each in ranking
-            if each[INTENT_NAME_KEY] == QUESTION
+        by_classifier = sum(
+            each[PREDICTED_CONFIDENCE_KEY] for each in ranking if each[INTENT_NAME_KEY] == QUESTION
         )
-        # Two views of one event, "this is something to look up": the more certain one counts.
-        question = max(question, kb["confidence"])
-        if acts and acts[0][PREDICTED_CONFIDENCE_KEY] > question:
+        question = _odds(by_classifier) * min(max(_odds(kb["confidence"]), 1 / STRENGTH), STRENGTH)
+        if acts and question < 1:
             intent = acts[0]
         else:
-            intent = {INTENT_NAME_KEY: QUESTION, PREDICTED_CONFIDENCE_KEY: question}
+            intent = {
+                INTENT_NAME_KEY: QUESTION,
+                PREDICTED_CONFIDENCE_KEY: question / (1 + question),
+            }
         message.set(INTENT, intent, add_to_output=True)
         message.set(INTENT_RANKING_KEY, ranking[:3], add_to_output=True)
+
+
+def _odds(probability: float) -> float:
+    return probability / max(1 - probability, 1e-6)

@@ -64,9 +64,7 @@ class UsherChannel(InputChannel):
         self._secret = secret
         validation.install()
 
-    def blueprint(
-        self, on_new_message: Callable[[UserMessage], Awaitable[Any]]
-    ) -> Blueprint:
+    def blueprint(self, on_new_message: Callable[[UserMessage], Awaitable[Any]]) -> Blueprint:
         routes = Blueprint("usher_channel", __name__)
 
         @routes.get("/")
@@ -100,7 +98,7 @@ class UsherChannel(InputChannel):
             return response.json({"error": "no model is loaded"}, status=503)
         try:
             return await _handle(agent, request.json, on_new_message)
-        except Exception as error:  # noqa: BLE001  whatever it was, it has to be a status code
+        except Exception as error:
             logger.error("turn failed", error=repr(error), exc_info=True)
             return response.json({"error": type(error).__name__}, status=503)
 

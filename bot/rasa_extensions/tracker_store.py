@@ -22,13 +22,13 @@ class ConversationTrackerStore(TrackerStore, SerializedTrackerAsText):
     def __init__(
         self,
         domain: Domain,
-        url: Text = "redis://127.0.0.1:6379/0",
+        redis_url: Text,
         key_prefix: Text = "usher",
         event_broker: Optional[EventBroker] = None,
         **kwargs: Any,
     ) -> None:
         self.red = redis.Redis.from_url(
-            url, decode_responses=True, socket_timeout=2, socket_connect_timeout=1
+            redis_url, decode_responses=True, socket_timeout=2, socket_connect_timeout=1
         )
         self._prefix = f"{key_prefix}:tracker:"
         super().__init__(domain, event_broker, **kwargs)
@@ -43,6 +43,4 @@ class ConversationTrackerStore(TrackerStore, SerializedTrackerAsText):
         return self.deserialise_tracker(sender_id, stored) if stored else None
 
     async def keys(self) -> Any:
-        return [
-            key[len(self._prefix) :] for key in self.red.scan_iter(match=f"{self._prefix}*")
-        ]
+        return [key[len(self._prefix) :] for key in self.red.scan_iter(match=f"{self._prefix}*")]

@@ -44,9 +44,7 @@ class Assistant:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def tell(
-        self, conversation_id: str, after: int, history: Sequence[HistoryItem]
-    ) -> None:
+    async def tell(self, conversation_id: str, after: int, history: Sequence[HistoryItem]) -> None:
         """Write what was said by others into the tracker, without a turn."""
         await self._post("history", conversation_id, after, history, None)
 

@@ -173,7 +173,9 @@ def fail(database: Database, lease: Lease, message_id: str, recovery: timedelta)
         message = session.get_one(Message, message_id)
         message.attempts += 1
         words = texts(conversation.language)
-        unheard = [each for each in session.scalars(_pending(conversation.id)) if not each.apologised]
+        unheard = [
+            each for each in session.scalars(_pending(conversation.id)) if not each.apologised
+        ]
         if message.created_at < now() - recovery:
             text = words["system_recovered_handoff"]
             append(session, customer, conversation, Author.SYSTEM, text)
@@ -187,7 +189,7 @@ def fail(database: Database, lease: Lease, message_id: str, recovery: timedelta)
         _give_back(session, conversation, timedelta(seconds=wait))
 
 
-def _pending(conversation_id: str) -> Select[tuple[Message]]:
+def _pending(conversation_id: str) -> Select[Message]:
     return (
         select(Message)
         .where(Message.conversation_id == conversation_id, Message.pending)
@@ -196,9 +198,7 @@ def _pending(conversation_id: str) -> Select[tuple[Message]]:
 
 
 @contextmanager
-def _writing(
-    database: Database, lease: Lease
-) -> Iterator[tuple[Session, Customer, Conversation]]:
+def _writing(database: Database, lease: Lease) -> Iterator[tuple[Session, Customer, Conversation]]:
     """A transaction on a conversation that is still ours, with its customer locked."""
     with database.write() as session:
         conversation = leases.check(session, lease)

@@ -1,0 +1,240 @@
+"""Real parts for the tests: the bundled Valkey, SQLite, PostgreSQL and a served gateway."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import psycopg
+import pytest
+import uvicorn
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy.engine import make_url
+
+from bot.conversations.database import Database
+from bot.gateway.app import create_app
+from bot.operations.migrating import migrate
+from bot.settings import Settings, load_settings
+
+hypothesis_settings.register_profile(
+    "usher",
+    deadline=None,  # timed asserts do not belong in tests
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+hypothesis_settings.load_profile("usher")
+
+START_SECONDS = 20
+
+
+def wait_until(what: Callable[[], bool], seconds: float = START_SECONDS) -> None:
+    until = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < until, f"not within {seconds} s"
+        time.sleep(0.02)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def valkey_server(folder: Path) -> Iterator[Settings]:
+    """The bundled Valkey as `usher up` starts it; yields the settings that reach it."""
+    settings = load_settings(_env_file=None, data_dir=folder, internal_port=free_port() - 3)
+    server = start_valkey(settings)
+    try:
+        with Redis.from_url(settings.effective_redis_url) as redis:
+
+            def answers() -> bool:
+                assert server.poll() is None, server.communicate()
+                try:
+                    return bool(redis.ping())
+                except RedisError:
+                    return False
+
+            wait_until(answers)
+        yield settings
+    finally:
+        server.terminate()
+        server.communicate(timeout=START_SECONDS)
+
+
+def start_valkey(settings: Settings) -> subprocess.Popen[bytes]:
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "bot.operations.valkey"],
+        cwd=settings.data_dir,
+        env={
+            "PATH": os.environ["PATH"],
+            "USHER_DATA_DIR": str(settings.data_dir),
+            "USHER_INTERNAL_PORT": str(settings.internal_port),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    with valkey_server(tmp_path_factory.mktemp("valkey")) as settings:
+        yield settings
+
+
+@pytest.fixture(scope="session")
+def valkey_url(valkey: Settings) -> str:
+    """A real Valkey with a password, shared by the tests of one run."""
+    return valkey.effective_redis_url
+
+
+def _run_as_postgres(*command: str | Path) -> None:
+    """PostgreSQL refuses to run as root."""
+    prefix = ("runuser", "-u", "postgres", "--") if os.geteuid() == 0 else ()
+    done = subprocess.run([*prefix, *command], capture_output=True, text=True, timeout=60, cwd="/")
+    assert done.returncode == 0, f"{command[0]} failed: {done.stdout}{done.stderr}"
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A PostgreSQL server in which databases may be made: the named one or a private one."""
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        yield given
+        return
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not found:
+        pytest.skip(
+            "NOT TESTED ON POSTGRESQL: set TEST_DATABASE_URL or `apt-get install postgresql`"
+        )
+    folder = tmp_path_factory.mktemp("postgres")
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres")
+        for parent in folder.parents[:2]:  # pytest's own folders are closed to other users
+            parent.chmod(0o711)
+    data, port = folder / "data", free_port()
+    _run_as_postgres(found[-1], "-D", data, "-U", "usher", "-A", "trust", "-E", "UTF8", "-N")
+    options = f"-c listen_addresses='' -c port={port} -c unix_socket_directories={folder}"
+    server = found[-1].with_name("pg_ctl")
+    log = folder / "server.log"
+    _run_as_postgres(server, "-D", data, "-l", log, "-o", options, "-w", "start")
+    try:
+        yield f"postgresql://usher@/postgres?host={folder}&port={port}"
+    finally:
+        _run_as_postgres(server, "-D", data, "-m", "immediate", "-w", "stop")
+
+
+@contextmanager
+def _postgres_database(server_url: str) -> Iterator[str]:
+    url = make_url(server_url).set(drivername="postgresql")
+    name = f"usher_{secrets.token_hex(6)}"
+    address = url.render_as_string(hide_password=False)
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        try:
+            mine = url.set(drivername="postgresql+psycopg", database=name)
+            yield mine.render_as_string(hide_password=False)
+        finally:
+            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """An empty, migrated database of each kind, for one test."""
+    if request.param == "sqlite":
+        yield from _migrated(f"sqlite:///{tmp_path / 'usher.db'}")
+    else:
+        with _postgres_database(request.getfixturevalue("postgres_url")) as url:
+            yield from _migrated(url)
+
+
+def _migrated(url: str) -> Iterator[Database]:
+    database = Database(url)
+    try:
+        migrate(database)
+        yield database
+    finally:
+        database.close()
+
+
+@pytest.fixture
+def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No setting of the machine or of a `.env` file reaches the test."""
+    for name in list(os.environ):
+        if name.startswith("USHER_") or name in {"DATABASE_URL", "REDIS_URL"}:
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def settings(clean_environment: None, tmp_path: Path) -> Settings:
+    return load_settings(data_dir=tmp_path / "data")
+
+
+Serve = Callable[..., httpx.Client]
+
+
+@pytest.fixture
+def serve(clean_environment: None, tmp_path: Path, database: Database, valkey_url: str) -> Iterator[Serve]:
+    """Starts a gateway with the given settings, as uvicorn runs it, and gives its client."""
+    stops: list[Callable[[], None]] = []
+
+    def start(**overrides: object) -> httpx.Client:
+        values = {"data_dir": tmp_path / "data", "redis_url": valkey_url} | overrides
+        client, stop = _serve(load_settings(**values), database)
+        stops.append(stop)
+        return client
+
+    try:
+        yield start
+    finally:
+        for stop in stops:
+            stop()
+
+
+def _serve(settings: Settings, database: Database) -> tuple[httpx.Client, Callable[[], None]]:
+    listening = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(
+        create_app(settings, database),
+        loop="uvloop",
+        http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=65536,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=1,
+        log_level="warning",
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+    thread.start()
+    wait_until(lambda: server.started)
+    client = httpx.Client(
+        base_url=f"http://127.0.0.1:{listening.getsockname()[1]}", timeout=15, trust_env=False
+    )
+
+    def stop() -> None:
+        client.close()
+        server.should_exit = True
+        thread.join(timeout=START_SECONDS)
+        listening.close()
+        assert not thread.is_alive(), "the gateway did not stop"
+
+    return client, stop
+
+
+@pytest.fixture
+def gateway(serve: Serve) -> httpx.Client:
+    """A client of a gateway with the default settings."""
+    return serve()
