@@ -43,7 +43,7 @@ class Settings(BaseSettings):
         default=8100,
         ge=1,
         le=65530,
-        description="First of five loopback ports: knowledge, actions, Rasa, Valkey, supervisor.",
+        description="First of four loopback ports: knowledge, actions, Rasa, Valkey.",
     )
     public_url: str = Field(
         default="", description="Address customers reach the gateway at, if not host and port."
@@ -85,7 +85,7 @@ class Settings(BaseSettings):
         default="", description="The key before, accepted while the shop changes to the new one."
     )
     demo_shop: bool = Field(
-        default=True, description="Serve the demo shop page, whose buttons buy for free."
+        default=True, description="Let the buttons of the demo shop page buy for free."
     )
     messages_per_minute: int = Field(
         default=60, ge=1, description="Messages accepted from one visitor in a minute."

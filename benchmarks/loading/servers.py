@@ -15,6 +15,7 @@ from pathlib import Path
 
 import httpx
 import psutil
+from rich.console import Console
 
 from bot.errors import UsherError
 from bot.operations.processes import RASA_PYTHON, environment, model_path, programs
@@ -99,7 +100,7 @@ class Servers:
 
 
 @contextmanager
-def running(folder: Path, model_folder: Path) -> Iterator[Servers]:
+def running(folder: Path, model_folder: Path, console: Console) -> Iterator[Servers]:
     """Start everything on free ports in an empty folder; stop everything at the end.
 
     Args:
@@ -122,10 +123,12 @@ def running(folder: Path, model_folder: Path) -> Iterator[Servers]:
         demo_shop=True,
     )
     with ExitStack() as started:
-        started.enter_context(_usher(settings))
+        with console.status("Starting Usher (and training, if its model is not current)"):
+            started.enter_context(_usher(settings))
         trees = _supervised(settings)
         port = _free_ports(1)
-        trees[STOCK_RASA] = started.enter_context(_stock_rasa(settings, port))
+        with console.status("Starting a stock Rasa server"):
+            trees[STOCK_RASA] = started.enter_context(_stock_rasa(settings, port))
         servers = Servers(settings, port, trees)
         try:
             yield servers

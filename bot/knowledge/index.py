@@ -16,6 +16,7 @@ from bot.knowledge.vietnamese import AccentRestorer, without_accents
 Progress = Callable[[int, int], None]
 Scores = NDArray[np.float32]
 
+RIDGE = 0.5
 PRODUCT_ADVANTAGE = 0.5
 """Added to the rank score (in standard deviations) of articles about what was bought."""
 
@@ -28,7 +29,7 @@ class Scored:
     similarity: float
     """Cosine of the question and the nearest text of the article."""
     overlap: float
-    """Cosine of their character n-grams, 0–1."""
+    """Cosine of the character n-grams of the question and the whole article, 0–1."""
     rank_score: float
     """What articles are ordered by; only differences within one search mean anything."""
 
@@ -137,18 +138,28 @@ class _Texts:
 
 
 class _LanguagePart:
-    """The articles of one language."""
+    """The articles of one language, ranked by three kinds of evidence.
+
+    The nearest text of an article, the character n-grams of the whole article, and a linear
+    classifier of all its texts (ridge regression, solved in closed form).
+    """
 
     def __init__(self, texts: _Texts, asked: list[Vectors], told: list[Vectors]) -> None:
         self._articles = texts.articles
-        self._vectors = np.vstack([*asked, *told])
         self._owners = texts.owners
-        self._rows = [np.flatnonzero(self._owners == n) for n in range(len(texts.articles))]
+        self._vectors = np.vstack([*asked, *told])
         self._ngrams = TfidfVectorizer(
             analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True, dtype=np.float32
         )
-        bare = [without_accents(text) for text in (*texts.asked, *texts.told)]
-        self._ngram_rows = self._ngrams.fit_transform(bare)
+        whole: list[list[str]] = [[] for _ in texts.articles]
+        for owner, text in zip(self._owners, (*texts.asked, *texts.told), strict=True):
+            whole[owner].append(without_accents(text))
+        self._ngram_rows = self._ngrams.fit_transform([" ".join(each) for each in whole])
+        self._centre = self._vectors.mean(axis=0)
+        centred = self._vectors - self._centre
+        wanted = np.eye(len(texts.articles), dtype=np.float32)[self._owners]
+        ridge = centred.T @ centred + RIDGE * np.eye(centred.shape[1], dtype=np.float32)
+        self._weights = np.linalg.solve(ridge, centred.T @ (wanted - wanted.mean(axis=0)))
 
     @property
     def size(self) -> int:
@@ -158,26 +169,20 @@ class _LanguagePart:
         return float((self._vectors @ query.vector).max())
 
     def search(self, query: Query, products: Sequence[str]) -> list[Scored]:
-        similarity = self._vectors @ query.vector
+        similarity = np.full(len(self._articles), -1.0, dtype=np.float32)
+        np.maximum.at(similarity, self._owners, self._vectors @ query.vector)
         ngrams = self._ngrams.transform([without_accents(query.text)])
         overlap = (self._ngram_rows @ ngrams.T).toarray()[:, 0]
-        best = self._best(similarity)
-        lexical = self._best(overlap)
-        broad = np.array([np.sort(similarity[rows])[-3:].mean() for rows in self._rows])
-        rank = _standard(best) + 0.5 * _standard(lexical) + 0.5 * _standard(broad)
+        classified = (query.vector - self._centre) @ self._weights
+        rank = _standard(similarity) + 0.5 * _standard(overlap) + 0.5 * _standard(classified)
         bought = set(products)
         rank += PRODUCT_ADVANTAGE * np.array(
             [not bought.isdisjoint(article.products) for article in self._articles]
         )
         return [
-            Scored(self._articles[n], float(best[n]), float(lexical[n]), float(rank[n]))
+            Scored(self._articles[n], float(similarity[n]), float(overlap[n]), float(rank[n]))
             for n in np.argsort(-rank, kind="stable")
         ]
-
-    def _best(self, scores: Scores) -> Scores:
-        best = np.full(len(self._articles), -1.0, dtype=np.float32)
-        np.maximum.at(best, self._owners, scores)
-        return best
 
 
 def _standard(scores: Scores) -> Scores:

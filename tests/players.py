@@ -1,0 +1,118 @@
+"""An assistant and a knowledge process for tests of turns: the same methods, no servers."""
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import cast
+
+from bot.conversations.database import Database, now
+from bot.errors import Unavailable
+from bot.knowledge.client import KnowledgeClient
+from bot.messages import Candidate, Match, Outcome, Reply, TurnResult
+from bot.turns import leases, turn
+from bot.turns.assistant import Assistant, HistoryItem
+from bot.turns.leases import Lease
+from tests.scenes import change
+
+CANDIDATE = Candidate("delivery-tracking", "Track your order", 0.93)
+RECOVERY = timedelta(minutes=10)
+
+
+@dataclass
+class Knowledge:
+    """Knows one article; `down` makes it silent."""
+
+    down: bool = False
+    language: str | None = None
+    """Of every message; None: as the page says."""
+    products: list[tuple[str, ...]] = field(default_factory=list)
+
+    async def match(self, text: str, language: str, products: Sequence[str] = ()) -> Match:
+        if self.down:
+            raise Unavailable("The knowledge process does not answer.")
+        self.products.append(tuple(products))
+        found = self.language or language
+        vector = base64.b64encode(bytes(8)).decode()
+        return Match(Outcome.ANSWER, (CANDIDATE,), 0.93, found, found, f"about {text}", vector)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One call of `turn`."""
+
+    conversation_id: str
+    after: int
+    history: tuple[HistoryItem, ...]
+    message: HistoryItem
+
+
+Act = Callable[[Asked], Awaitable[TurnResult]]
+
+
+async def echo(asked: Asked) -> TurnResult:
+    return TurnResult((Reply(f"re: {asked.message.text}"),))
+
+
+@dataclass
+class Player:
+    """Takes turns as `act` says and remembers what it was asked."""
+
+    act: Act = echo
+    asked: list[Asked] = field(default_factory=list)
+
+    async def turn(
+        self,
+        conversation_id: str,
+        after: int,
+        history: Sequence[HistoryItem],
+        message: HistoryItem,
+        match: Match,
+    ) -> TurnResult:
+        asked = Asked(conversation_id, after, tuple(history), message)
+        self.asked.append(asked)
+        await asyncio.sleep(0)
+        return await self.act(asked)
+
+
+@dataclass
+class Stage:
+    """A worker's turn without the worker's loop."""
+
+    database: Database
+    knowledge: Knowledge = field(default_factory=Knowledge)
+    assistant: Player = field(default_factory=Player)
+
+    def lease(self) -> Lease | None:
+        return leases.take_next(self.database)
+
+    async def take(self, lease: Lease) -> str | None:
+        return await turn.take(
+            self.database,
+            lease,
+            cast(KnowledgeClient, self.knowledge),
+            cast(Assistant, self.assistant),
+            RECOVERY,
+        )
+
+    def next_turn(self) -> bool:
+        """Take the turn that is due now, if there is one."""
+        lease = self.lease()
+        if lease is None:
+            return False
+        asyncio.run(self.take(lease))
+        return True
+
+    def take_all(self) -> int:
+        taken = 0
+        while self.next_turn():
+            taken += 1
+        return taken
+
+    def make_due(self, conversation_id: str) -> None:
+        change(self.database, conversation_id, turn_due_at=now())
+
+    def expire_lease(self, conversation_id: str) -> None:
+        past = now() - timedelta(seconds=1)
+        change(self.database, conversation_id, leased_until=past)
