@@ -32,20 +32,20 @@ def test_neither_the_password_nor_the_token_is_kept(database: Database) -> None:
     assert token not in kept.token_hash
 
 
-@pytest.mark.parametrize(
-    ("email", "password"),
-    [("agent@example.test", "wrong"), ("nobody@example.test", PASSWORD), ("", "")],
-)
-def test_what_was_wrong_is_not_told(database: Database, email: str, password: str) -> None:
+def test_what_was_wrong_is_not_told(database: Database) -> None:
     add_agent(database, "agent@example.test", "A", PASSWORD)
-    with pytest.raises(Unauthenticated, match="The e-mail or the password is wrong"):
-        sign_in(database, email, password)
+    said = set()
+    for email, password in (("agent@example.test", "wrong"), ("nobody@example.test", PASSWORD)):
+        with pytest.raises(Unauthenticated) as error:
+            sign_in(database, email, password)
+        said.add(str(error.value))
+    assert said == {"The e-mail or the password is wrong."}
 
 
-@pytest.mark.parametrize("email", ["", "agent", "@example.test", "a b@example.test", "a@"])
-def test_an_account_needs_an_email_address(database: Database, email: str) -> None:
-    with pytest.raises(InvalidInput, match="e-mail"):
-        add_agent(database, email, "A", PASSWORD)
+def test_an_account_needs_an_email_address(database: Database) -> None:
+    for email in ("", "agent", "@example.test", "a b@example.test", "a@"):
+        with pytest.raises(InvalidInput, match="e-mail"):
+            add_agent(database, email, "A", PASSWORD)
 
 
 def test_an_account_needs_a_long_password(database: Database) -> None:
@@ -81,7 +81,7 @@ def test_a_session_ends_with_time(database: Database) -> None:
         agent_of(database, token)
 
 
-@pytest.mark.parametrize("token", ["", "x", "0" * 5000])
-def test_an_unknown_token_is_nobodys(database: Database, token: str) -> None:
-    with pytest.raises(Unauthenticated):
-        agent_of(database, token)
+def test_an_unknown_token_is_nobodys(database: Database) -> None:
+    for token in ("", "x", "0" * 5000):
+        with pytest.raises(Unauthenticated):
+            agent_of(database, token)

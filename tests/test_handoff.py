@@ -9,24 +9,25 @@ from bot.conversations.tables import Conversation
 from bot.conversations.timeline import lock_customer
 from bot.errors import Conflict, Forbidden, InvalidInput, NotFound
 from bot.handoff import queue
-from bot.messages import HandoffRequest
+from bot.messages import LANGUAGES, HandoffRequest
 from bot.texts import texts
 from tests.scenes import SILENCE, add_agent, at_once, conversation_of, say, timeline, waiting
 
 
-@pytest.mark.parametrize("language", ["en", "vi", "th", "fa"])
 def test_a_request_puts_the_conversation_into_the_queue_and_tells_the_customer(
-    database: Database, language: str
+    database: Database,
 ) -> None:
-    conversation = conversation_of(database, waiting(database, language).conversation_id)
-    assert conversation.owner == Owner.WAITING
-    assert conversation.turn_due_at is None
-    said = timeline(database, conversation.customer_id)
-    assert said[-1].author == "system"
-    assert said[-1].text == texts(language)["system_waiting"]
-    [entry] = queue.entries(database)
-    assert entry.handoff.reason == "asked_for_human"
-    assert entry.agent_name is None
+    for language in LANGUAGES:
+        conversation = conversation_of(database, waiting(database, language).conversation_id)
+        assert conversation.owner == Owner.WAITING
+        assert conversation.turn_due_at is None
+        said = timeline(database, conversation.customer_id)
+        assert said[-1].author == "system"
+        assert said[-1].text == texts(language)["system_waiting"]
+    entries = queue.entries(database)
+    assert len(entries) == len(LANGUAGES)
+    assert {each.handoff.reason for each in entries} == {"asked_for_human"}
+    assert {each.agent_name for each in entries} == {None}
 
 
 def test_a_second_request_is_refused_and_leaves_one_entry(database: Database) -> None:
@@ -184,9 +185,9 @@ def test_a_conversation_may_be_handed_over_again_after_it_was_resolved(database:
     assert [each.seq for each in messages] == list(range(1, len(messages) + 1))
 
 
-@pytest.mark.parametrize("act", [queue.claim, queue.release, queue.resolve])
-def test_an_unknown_conversation_is_not_found(database: Database, act) -> None:  # noqa: ANN001
-    with pytest.raises(NotFound):
-        act(database, "0" * 32, add_agent(database))
+def test_an_unknown_conversation_is_not_found(database: Database) -> None:
+    for act in (queue.claim, queue.release, queue.resolve):
+        with pytest.raises(NotFound):
+            act(database, "0" * 32, add_agent(database))
     with pytest.raises(NotFound):
         queue.transcript(database, "0" * 32)

@@ -56,6 +56,7 @@ def entries(database: Database) -> list[QueueEntry]:
         last_seq = (
             select(Message.seq)
             .where(Message.conversation_id == Conversation.id)
+            .correlate(Conversation)  # the outer query has a Message of its own
             .order_by(Message.seq.desc())
             .limit(1)
             .scalar_subquery()

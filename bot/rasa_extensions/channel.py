@@ -12,6 +12,7 @@ from typing import Any, Awaitable, Callable, Dict, List, Optional, Text
 import structlog
 from rasa.core.agent import Agent
 from rasa.core.channels.channel import InputChannel, OutputChannel, UserMessage
+from rasa.core.tracker_store import TrackerStore
 from rasa.shared.core.events import ActionExecuted, BotUttered, Event, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 from sanic import Blueprint, Request, response
@@ -108,39 +109,60 @@ async def _handle(
     body: Dict[Text, Any],
     on_new_message: Optional[Callable[[UserMessage], Awaitable[Any]]],
 ) -> HTTPResponse:
-    conversation = body["conversation_id"]
-    store = agent.tracker_store
-    primary = getattr(store, "_tracker_store", store)
+    conversation, message = body["conversation_id"], body["message"]
     # The fail-safe wrapper would go on with an empty memory when Redis does not answer.
-    tracker = await primary.retrieve(conversation)
-    known = _last_seq(tracker) if tracker is not None else 0
-    message = body["message"]
-    if message is not None and tracker is not None and message["seq"] <= known:
-        return response.json({"replies": _replies_to(tracker, message["seq"]), "seq": known})
+    store = getattr(agent.tracker_store, "_tracker_store", agent.tracker_store)
+    tracker = await store.retrieve(conversation)
+    if tracker is None:
+        tracker = DialogueStateTracker(conversation, agent.domain.slots)
+    place = None if message is None else _place_of(tracker, message["seq"])
+    if place is not None:
+        replies = _replies_after(tracker, place)
+        if replies:
+            return response.json({"replies": replies, "seq": message["seq"]})
+        # An action failed in this turn, so nothing was said: it is taken again.
+        tracker = _cut(tracker, agent, list(tracker.events)[:place])
+        await store.save(tracker)
+    known = _last_seq(tracker)
     if known < body["after"]:
         return response.json({"seq": known}, status=409)
     missed = [item for item in body["history"] if item["seq"] > known]
     if missed:
-        # The session's start comes first, or Rasa would start one after the history.
-        tracker = await agent.processor.fetch_tracker_with_initial_session(conversation)
-        for item in missed:
-            for event in _as_events(item):
-                tracker.update(event, agent.domain)
-        await primary.save(_shortened(tracker, agent))
-    if message is None:
+        await _catch_up(agent, store, conversation, missed)
+    if message is None or on_new_message is None:
         return response.json({"seq": max([known, *(item["seq"] for item in missed)])})
+    return await _take_turn(conversation, message, on_new_message)
+
+
+async def _catch_up(
+    agent: Agent, store: TrackerStore, conversation: Text, missed: List[Dict[Text, Any]]
+) -> None:
+    """Write what others said into the tracker."""
+    # The session's start comes first, or Rasa would start one after the history.
+    tracker = await agent.processor.fetch_tracker_with_initial_session(conversation)  # type: ignore[union-attr]
+    for item in missed:
+        for event in _as_events(item):
+            tracker.update(event, agent.domain)
+    if len(tracker.events) > MAX_EVENTS:
+        tracker = _cut(tracker, agent, list(tracker.events)[-MAX_EVENTS // 2 :])
+    await store.save(tracker)
+
+
+async def _take_turn(
+    conversation: Text,
+    message: Dict[Text, Any],
+    on_new_message: Callable[[UserMessage], Awaitable[Any]],
+) -> HTTPResponse:
     replies = Replies()
+    # Rasa obeys "/intent" typed by anybody: a leading slash is taken off.
     text = message["text"].lstrip("/ \t\n") or message["text"].replace("/", "\u2215")
+    metadata = {
+        "seq": message["seq"],
+        "_nlu": {"vector": message["vector"], "kb": message["kb"]},
+    }
     await on_new_message(
         UserMessage(
-            text,
-            replies,
-            conversation,
-            input_channel=UsherChannel.name(),
-            metadata={
-                "seq": message["seq"],
-                "_nlu": {"vector": message["vector"], "kb": message["kb"]},
-            },
+            text, replies, conversation, input_channel=UsherChannel.name(), metadata=metadata
         )
     )
     if not replies.messages:
@@ -156,15 +178,21 @@ def _last_seq(tracker: DialogueStateTracker) -> int:
     return 0
 
 
-def _replies_to(tracker: DialogueStateTracker, seq: int) -> List[Dict[Text, Any]]:
-    """What the assistant said to the message with this number."""
+def _place_of(tracker: DialogueStateTracker, seq: int) -> Optional[int]:
+    """Where the message with this number stands among the events."""
+    for place, event in enumerate(tracker.events):
+        if isinstance(event, UserUttered) and (event.metadata or {}).get("seq") == seq:
+            return place
+    return None
+
+
+def _replies_after(tracker: DialogueStateTracker, place: int) -> List[Dict[Text, Any]]:
+    """What the assistant said to the message at this place."""
     replies: List[Dict[Text, Any]] = []
-    inside = False
-    for event in tracker.events:
-        number = (event.metadata or {}).get("seq")
+    for event in list(tracker.events)[place + 1 :]:
         if isinstance(event, UserUttered):
-            inside = number == seq
-        elif inside and isinstance(event, BotUttered) and number is None:
+            break
+        if isinstance(event, BotUttered) and "seq" not in (event.metadata or {}):
             data = {key: value for key, value in event.data.items() if value}
             replies.append({"text": event.text, **data} if event.text else data)
     return replies
@@ -188,10 +216,8 @@ def _as_events(item: Dict[Text, Any]) -> List[Event]:
     return events
 
 
-def _shortened(tracker: DialogueStateTracker, agent: Agent) -> DialogueStateTracker:
-    events = list(tracker.events)
-    if len(events) <= MAX_EVENTS:
-        return tracker
+def _cut(tracker: DialogueStateTracker, agent: Agent, events: List[Event]) -> DialogueStateTracker:
+    """A tracker with only these of its events."""
     return DialogueStateTracker.from_events(
-        tracker.sender_id, events[-MAX_EVENTS // 2 :], agent.domain.slots, domain=agent.domain
+        tracker.sender_id, events, agent.domain.slots, domain=agent.domain
     )

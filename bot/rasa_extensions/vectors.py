@@ -16,6 +16,7 @@ from contextlib import closing
 from typing import Any, Dict, List, Text
 
 import numpy as np
+import numpy.typing as npt
 from rasa.engine.graph import ExecutionContext, GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
 from rasa.engine.storage.resource import Resource
@@ -27,11 +28,13 @@ from rasa.shared.nlu.training_data.features import Features
 from rasa.shared.nlu.training_data.message import Message
 from rasa.shared.nlu.training_data.training_data import TrainingData
 
+Vectors = npt.NDArray[np.float32]
+
 DIMENSIONS_SCALE = 16.0
 """E5's vectors sit in a narrow cone: without scaling every confidence stays below 0.4."""
 
 
-def unpack(vector: Text) -> np.ndarray:
+def unpack(vector: Text) -> Vectors:
     return np.frombuffer(base64.b64decode(vector), dtype="<f4")
 
 
@@ -51,7 +54,7 @@ class SentenceVectorFeaturizer(DenseFeaturizer, GraphComponent):
         resource: Resource,
         execution_context: ExecutionContext,
     ) -> "SentenceVectorFeaturizer":
-        return cls(config, model_storage, resource, execution_context, np.zeros(1))
+        return cls(config, model_storage, resource, execution_context, np.zeros(1, np.float32))
 
     @classmethod
     def load(
@@ -72,7 +75,7 @@ class SentenceVectorFeaturizer(DenseFeaturizer, GraphComponent):
         model_storage: ModelStorage,
         resource: Resource,
         execution_context: ExecutionContext,
-        centre: np.ndarray,
+        centre: Vectors,
     ) -> None:
         super().__init__(execution_context.node_name, config)
         self._model_storage = model_storage
@@ -108,7 +111,7 @@ class SentenceVectorFeaturizer(DenseFeaturizer, GraphComponent):
                 self._set(message, unpack(brought.pop("vector")))
         return messages
 
-    def _set(self, message: Message, vector: np.ndarray) -> None:
+    def _set(self, message: Message, vector: Vectors) -> None:
         features = ((vector - self._centre) * DIMENSIONS_SCALE).astype(np.float32)
         message.add_features(
             Features(
@@ -120,7 +123,7 @@ class SentenceVectorFeaturizer(DenseFeaturizer, GraphComponent):
         )
 
 
-def stored_vectors(texts: List[Text]) -> np.ndarray:
+def stored_vectors(texts: List[Text]) -> Vectors:
     """Vectors of training examples, from the cache that `usher train` has filled."""
     path = os.environ.get("USHER_VECTORS", "")
     if not os.path.exists(path):

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
-from running import EMAIL, PASSWORD, Usher
+
+from tests.e2e.running import EMAIL, PASSWORD, Usher
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",

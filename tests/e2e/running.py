@@ -17,13 +17,13 @@ from typing import Any
 import httpx
 import psutil
 import yaml
-from clients import Agent, Customer
 from redis import Redis
 
 from bot.journeys.purchases import sign
 from bot.operations.processes import model_path
 from bot.operations.training import is_trained
 from bot.settings import ROOT, Settings, load_settings
+from tests.e2e.clients import Agent, Customer
 
 READY_SECONDS = 240
 EXIT_SECONDS = 40

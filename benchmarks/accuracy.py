@@ -1,0 +1,75 @@
+"""How often the right article comes first, and is answered, on the shop's own question sets.
+
+    .venv/bin/python benchmarks/accuracy.py
+
+`questions/` is for development: the constants of bot/knowledge/matching.py were fitted on it.
+`newcomers/` is not: its questions were written from the list of articles' topics alone, by
+somebody who had seen neither the articles nor the example questions.
+"""
+
+import csv
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bot import bootstrap
+from bot.knowledge.matching import Matcher
+from bot.knowledge.service import load_matcher
+from bot.messages import LANGUAGES, Outcome
+
+HERE = Path(__file__).parent
+
+
+def measure(matcher: Matcher, file: Path, language: str) -> dict[str, float]:
+    """Shares of one set; a question without an article is one that nothing answers."""
+    answerable = first = first_three = answered = right = held_back = unanswerable = 0
+    with file.open(encoding="utf-8", newline="") as rows:
+        for row in csv.DictReader(rows):
+            match = matcher.match(row["text"], language)
+            articles = [candidate.article for candidate in match.candidates]
+            is_answered = match.outcome is Outcome.ANSWER
+            answered += is_answered
+            right += is_answered and articles[0] == row["article"]
+            if row["article"]:
+                answerable += 1
+                first += articles[0] == row["article"]
+                first_three += row["article"] in articles
+            else:
+                unanswerable += 1
+                held_back += not is_answered
+    return {
+        "questions": answerable + unanswerable,
+        "top1": round(first / answerable, 3),
+        "top3": round(first_three / answerable, 3),
+        "answered": answered,
+        "precision": round(right / max(answered, 1), 3),
+        "held_back": round(held_back / unanswerable, 3) if unanswerable else float("nan"),
+    }
+
+
+def main() -> None:
+    matcher = load_matcher(bootstrap.settings())
+    results = {
+        f"{folder}/{language}": measure(matcher, HERE / folder / f"{language}.csv", language)
+        for folder in ("questions", "newcomers")
+        for language in LANGUAGES
+    }
+    print(f"{'set':16}{'N':>5}{'top-1':>8}{'top-3':>8}{'answered':>10}{'precision':>11}{'held back':>11}")
+    for name, row in results.items():
+        print(
+            f"{name:16}{row['questions']:5}{row['top1']:8.3f}{row['top3']:8.3f}"
+            f"{row['answered']:10}{row['precision']:11.3f}{row['held_back']:11.3f}"
+        )
+    report = {
+        "command": "python benchmarks/accuracy.py",
+        "date": datetime.now(UTC).date().isoformat(),
+        "results": results,
+    }
+    out = HERE / "results" / "accuracy.json"
+    out.parent.mkdir(exist_ok=True)
+    out.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
