@@ -16,7 +16,7 @@ from bot.knowledge.client import KnowledgeClient
 from bot.settings import Settings
 from bot.turns import leases, turn
 from bot.turns.assistant import Assistant, HistoryItem, TrackerBehind
-from bot.turns.leases import LeaseLost
+from bot.turns.leases import Lease, LeaseLost
 
 log = structlog.get_logger()
 
@@ -24,21 +24,26 @@ _PAUSE_AFTER_ERROR = 1.0
 
 
 class Worker:
-    """Side by side: several takers of turns and one sender of tips."""
+    """Side by side: turns of several conversations, and one sender of tips."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         self._settings = settings
         self._database = database
         self._silence = timedelta(minutes=settings.conversation_silence_minutes)
+        self._free = asyncio.Semaphore(settings.turns_at_once)
+        self._turns: set[asyncio.Task[None]] = set()
         self._nudges = Nudges(settings.effective_redis_url)
         self._knowledge = KnowledgeClient(settings.knowledge_url)
         self._assistant = Assistant(settings.rasa_url, settings.secret("rasa"))
 
     async def run(self) -> None:
         """Work until cancelled."""
-        takers = [self._forever(self._take_turn) for _ in range(self._settings.turns_at_once)]
         try:
-            await asyncio.gather(self._nudges.listen(TURNS), self._forever(self._send_tip), *takers)
+            await asyncio.gather(
+                self._nudges.listen(TURNS),
+                self._forever(self._start_turn),
+                self._forever(self._send_tip),
+            )
         finally:
             await self._nudges.close()
             await self._knowledge.close()
@@ -55,21 +60,36 @@ class Worker:
                     log.warning("waiting for the database", problem=str(problem))
                     await asyncio.sleep(_PAUSE_AFTER_ERROR)
 
-    async def _take_turn(self) -> bool:
-        lease = await asyncio.to_thread(leases.take_next, self._database)
+    async def _start_turn(self) -> bool:
+        """Lease the next conversation and take its turn beside the others."""
+        await self._free.acquire()
+        lease = None
+        try:
+            lease = await asyncio.to_thread(leases.take_next, self._database)
+        finally:
+            if lease is None:
+                self._free.release()
         if lease is None:
             return False
+        task = asyncio.create_task(self._take_turn(lease))
+        self._turns.add(task)
+        task.add_done_callback(self._turns.discard)
+        return True
+
+    async def _take_turn(self, lease: Lease) -> None:
         recovery = timedelta(minutes=self._settings.recovery_minutes)
         try:
             customer = await turn.take(
                 self._database, lease, self._knowledge, self._assistant, recovery
             )
-        except LeaseLost as lost:
-            log.warning("lease lost", conversation=lease.conversation_id, problem=str(lost))
-            return True
+        except (LeaseLost, Unavailable) as problem:
+            # The lease expires, and whoever takes it next finds the message still pending.
+            log.warning("turn lost", conversation=lease.conversation_id, problem=str(problem))
+            return
+        finally:
+            self._free.release()
         if customer is not None:
-            await self._nudges.send(TIMELINE, customer)
-        return True
+            self._nudges.send(TIMELINE, customer)
 
     async def _send_tip(self) -> bool:
         sent = await asyncio.to_thread(tips.send_next, self._database, self._silence)
@@ -77,7 +97,7 @@ class Worker:
             return False
         customer, conversation = sent
         if conversation:
-            await self._nudges.send(TIMELINE, customer)
+            self._nudges.send(TIMELINE, customer)
             await self._tell_tracker(conversation)
             log.info("tip", conversation=conversation)
         return True

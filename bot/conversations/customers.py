@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import jwt
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from bot.conversations.database import Database
@@ -80,13 +81,13 @@ def known_customer(
         if visitor is None:
             raise NotFound("There is no visitor with this id.")
         return visitor
-    customer = None
-    if external_id is not None:
-        customer = session.scalars(
-            select(Customer).where(Customer.external_id == external_id)
-        ).one_or_none()
-    if customer is None:
-        customer = Customer(external_id=external_id, language=language)
-        session.add(customer)
-        session.flush()
+    same = select(Customer).where(Customer.external_id == external_id)
+    if external_id is not None and (known := session.scalars(same).one_or_none()) is not None:
+        return known
+    customer = Customer(external_id=external_id, language=language)
+    try:
+        with session.begin_nested():
+            session.add(customer)
+    except IntegrityError:  # another process was faster
+        return session.scalars(same).one()
     return customer

@@ -14,7 +14,8 @@ from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Engine, TypeDecorator, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from bot.errors import Unavailable
@@ -112,7 +113,5 @@ class Database:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except (DBAPIError, SQLAlchemyError) as error:
-        if isinstance(error, DBAPIError) and type(error).__name__ == "IntegrityError":
-            raise
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
         raise Unavailable("The database does not answer. Try again in a moment.") from error

@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager, suppress
 
 import structlog
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 log = structlog.get_logger()
@@ -20,6 +22,7 @@ TURNS = "usher:turns"
 TIMELINE = "usher:timeline"
 """A customer has something new to see."""
 FALLBACK_SECONDS = 1.0
+MAX_SENDING = 1000
 _RECONNECT_SECONDS = 1.0
 
 
@@ -27,12 +30,20 @@ class Nudges:
     """One subscription a process, then local dispatch."""
 
     def __init__(self, url: str) -> None:
-        self._redis = Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1)
+        once = Retry(NoBackoff(), 0)  # a nudge that comes late is worth nothing
+        self._redis = Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=once)
         self._subscriber = Redis.from_url(url, socket_connect_timeout=1, health_check_interval=15)
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
+        self._sending: set[asyncio.Task[None]] = set()
 
-    async def send(self, topic: str, key: str) -> None:
-        """Tell everybody; failing is allowed, and never worth an error to the caller."""
+    def send(self, topic: str, key: str) -> None:
+        """Tell everybody, without waiting; failing is allowed and only costs time."""
+        if len(self._sending) < MAX_SENDING:  # a frozen Redis must not fill our memory
+            task = asyncio.create_task(self._send(topic, key))
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+    async def _send(self, topic: str, key: str) -> None:
         try:
             await self._redis.publish(topic, key)
         except (RedisError, OSError) as error:

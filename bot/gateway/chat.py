@@ -217,10 +217,8 @@ async def _accept(gateway: Gateway, customer_id: str, body: NewMessage) -> dict[
         gateway.silence,
     )
     if not accepted.repeated:
-        await asyncio.gather(
-            gateway.nudges.send(TURNS, accepted.conversation_id),
-            gateway.nudges.send(TIMELINE, customer_id),
-        )
+        gateway.nudges.send(TURNS, accepted.conversation_id)
+        gateway.nudges.send(TIMELINE, customer_id)
     return {
         "message_id": accepted.message_id,
         "conversation_id": accepted.conversation_id,

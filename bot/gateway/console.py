@@ -171,7 +171,7 @@ async def _act(
     agent = await _agent(request)
     gateway = gateway_of(request)
     after = await asyncio.to_thread(act, gateway.database, conversation_id, agent.id)
-    await gateway.nudges.send(TIMELINE, after.customer_id)
+    gateway.nudges.send(TIMELINE, after.customer_id)
     return {"owner": after.owner}
 
 
@@ -189,5 +189,5 @@ async def reply(request: Request, conversation_id: str) -> dict[str, Any]:
         body.client_message_id,
         body.text,
     )
-    await gateway.nudges.send(TIMELINE, message.customer_id)
+    gateway.nudges.send(TIMELINE, message.customer_id)
     return {"seq": message.seq}

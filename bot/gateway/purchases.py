@@ -69,6 +69,6 @@ async def _record(gateway: Gateway, event: purchases.PurchaseEvent) -> JSONRespo
         gateway.journeys,
         gateway.settings.default_language,
     )
-    await gateway.nudges.send(TURNS, purchase.customer_id)
+    gateway.nudges.send(TURNS, purchase.customer_id)
     answer: dict[str, Any] = {"order_id": purchase.order_id, "recorded": new}
     return JSONResponse(answer, 202 if new else 200)

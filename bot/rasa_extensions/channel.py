@@ -6,8 +6,10 @@ Every event that comes from the record carries its `seq` in the metadata; that i
 and record know of each other how far they are.
 """
 
+import asyncio
 import hmac
 from typing import Any, Awaitable, Callable, Dict, List, Optional, Text
+from weakref import WeakValueDictionary
 
 import structlog
 from rasa.core.agent import Agent
@@ -63,6 +65,7 @@ class UsherChannel(InputChannel):
                 "(`usher up` does), at least 16 characters."
             )
         self._secret = secret
+        self._locks: WeakValueDictionary[Text, asyncio.Lock] = WeakValueDictionary()
         validation.install()
 
     def blueprint(self, on_new_message: Callable[[UserMessage], Awaitable[Any]]) -> Blueprint:
@@ -97,8 +100,12 @@ class UsherChannel(InputChannel):
         agent: Agent = request.app.ctx.agent
         if agent is None or not agent.is_ready():
             return response.json({"error": "no model is loaded"}, status=503)
+        body = request.json
+        lock = self._locks.setdefault(body["conversation_id"], asyncio.Lock())
         try:
-            return await _handle(agent, request.json, on_new_message)
+            # A repeated turn waits for the first one to end, and then finds its replies.
+            async with lock:
+                return await _handle(agent, body, on_new_message)
         except Exception as error:
             logger.error("turn failed", error=repr(error), exc_info=True)
             return response.json({"error": type(error).__name__}, status=503)
@@ -139,7 +146,7 @@ async def _catch_up(
 ) -> None:
     """Write what others said into the tracker."""
     # The session's start comes first, or Rasa would start one after the history.
-    tracker = await agent.processor.fetch_tracker_with_initial_session(conversation)  # type: ignore[union-attr]
+    tracker = await agent.processor.fetch_tracker_with_initial_session(conversation)
     for item in missed:
         for event in _as_events(item):
             tracker.update(event, agent.domain)
