@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import structlog
+import uvloop
 
 from bot import bootstrap
 from bot.conversations.database import Database
@@ -41,6 +42,7 @@ class Worker:
         try:
             await asyncio.gather(
                 self._nudges.listen(TURNS),
+                self._nudges.beat("worker"),
                 self._forever(self._start_turn),
                 self._forever(self._send_tip),
             )
@@ -121,7 +123,8 @@ def main() -> None:
     bootstrap.configure_logging()
     database = bootstrap.database()
     try:
-        asyncio.run(Worker(bootstrap.settings(), database).run())
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(Worker(bootstrap.settings(), database).run())
     except KeyboardInterrupt:
         pass
     finally:

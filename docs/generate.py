@@ -30,9 +30,9 @@ _INTRODUCTION = f"""# Settings
 
 <!-- Written by `{COMMAND}` from `bot/settings.py`; changes here are lost. -->
 
-Usher reads each setting from the environment, or from a file `.env` in the folder in which
-`make run` is called (`USHER_PORT=9000`, one a line); the environment wins. A wrong value stops
-the start and names the key. Change a setting, then start Usher again. None has to be set.
+Usher reads each setting from the environment, or from a file `.env` in the project's folder
+(`USHER_PORT=9000`, one a line); the environment wins. A wrong value stops the start and names the
+key. Change a setting, then start Usher again. None has to be set.
 
 """
 

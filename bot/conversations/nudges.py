@@ -23,6 +23,7 @@ TIMELINE = "usher:timeline"
 """A customer has something new to see."""
 FALLBACK_SECONDS = 1.0
 MAX_SENDING = 1000
+ALIVE_SECONDS = 9
 _RECONNECT_SECONDS = 1.0
 
 
@@ -82,6 +83,22 @@ class Nudges:
     async def reachable(self) -> bool:
         try:
             return bool(await self._redis.ping())
+        except (RedisError, OSError):
+            return False
+
+    async def beat(self, process: str) -> None:
+        """Say for ever that this process is alive."""
+        while True:
+            try:
+                await self._redis.set(f"usher:alive:{process}", 1, ex=ALIVE_SECONDS)
+            except (RedisError, OSError) as error:
+                log.warning("heartbeat not sent", problem=repr(error))
+            await asyncio.sleep(ALIVE_SECONDS / 3)
+
+    async def is_alive(self, process: str) -> bool:
+        """Whether any process of this name has said so lately."""
+        try:
+            return bool(await self._redis.exists(f"usher:alive:{process}"))
         except (RedisError, OSError):
             return False
 

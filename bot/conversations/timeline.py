@@ -15,6 +15,8 @@ from bot.errors import NotFound
 from bot.messages import Author, Reply
 
 WEB_CHAT = "web_chat"
+PAGE = 200
+"""The most messages that are read at once."""
 
 
 def lock_customer(session: Session, customer_id: str) -> Customer:
@@ -109,7 +111,7 @@ def append_reply(
 
 
 def messages_after(
-    session: Session, customer_id: str, seq: int, limit: int = 200
+    session: Session, customer_id: str, seq: int, limit: int = PAGE
 ) -> Sequence[Message]:
     return session.scalars(
         select(Message)

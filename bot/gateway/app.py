@@ -16,7 +16,7 @@ from bot.errors import Unavailable
 from bot.gateway import chat, console, http, pages, purchases
 from bot.gateway.context import Gateway, gateway_of
 from bot.journeys.definitions import read_journeys
-from bot.knowledge.articles import read_articles
+from bot.knowledge.articles import ArticleFolder
 from bot.settings import Settings
 
 log = structlog.get_logger()
@@ -25,13 +25,12 @@ log = structlog.get_logger()
 def create_app(settings: Settings, database: Database) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        articles, _ = read_articles(settings.knowledge_base)
         gateway = Gateway(
             settings,
             database,
             Nudges(settings.effective_redis_url),
             read_journeys(settings.journeys),
-            articles,
+            ArticleFolder(settings.knowledge_base),
         )
         app.state.gateway = gateway
         listening = asyncio.create_task(gateway.nudges.listen(TIMELINE))
@@ -70,10 +69,11 @@ async def health(request: Request) -> JSONResponse:
             return False
         return True
 
-    names = ("database", "redis", "knowledge", "actions", "rasa")
+    names = ("database", "redis", "worker", "knowledge", "actions", "rasa")
     states = await asyncio.gather(
         asyncio.to_thread(record),
         gateway.nudges.reachable(),
+        gateway.nudges.is_alive("worker"),
         answers(f"{settings.knowledge_url}/healthz"),
         answers(f"{settings.actions_url}/health"),
         answers(f"{settings.rasa_url}/webhooks/usher/ready"),

@@ -34,7 +34,7 @@ class NewVisitor(Body):
 
 
 class NewMessage(Body):
-    client_message_id: Annotated[str, Field(min_length=1, max_length=100)]
+    client_message_id: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
     text: str
     language: str | None = None
 
@@ -46,7 +46,7 @@ class Frame(Body):
     token: str = ""
     after: Annotated[int, Field(ge=0, le=2**53)] = 0
     seq: Annotated[int, Field(ge=0, le=2**53)] = 0
-    client_message_id: Annotated[str, Field(max_length=100)] = ""
+    client_message_id: Annotated[str, Field(max_length=100, pattern=r"^[^\x00]*$")] = ""
     text: str = ""
     language: str | None = None
 
@@ -149,7 +149,8 @@ async def _push(gateway: Gateway, socket: WebSocket, customer_id: str, after: in
             if found:
                 await socket.send_json({"type": "messages", "messages": found})
                 after = found[-1]["seq"]
-                continue
+                if len(found) == timeline.PAGE:
+                    continue  # there may be more; of anything newer a nudge will tell
             if loop.time() >= ping_at:
                 await socket.send_json({"type": "ping"})
                 ping_at = loop.time() + PING_SECONDS

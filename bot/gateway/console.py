@@ -30,7 +30,7 @@ class SignIn(Body):
 
 
 class AgentReply(Body):
-    client_message_id: Annotated[str, Field(min_length=1, max_length=100)]
+    client_message_id: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
     text: str
 
 

@@ -12,7 +12,7 @@ from bot.conversations.database import Database
 from bot.conversations.nudges import Nudges
 from bot.gateway.http import RateLimit
 from bot.journeys.definitions import Journey
-from bot.knowledge.articles import Article
+from bot.knowledge.articles import ArticleFolder
 from bot.settings import Settings
 
 
@@ -42,13 +42,13 @@ class Gateway:
         database: Database,
         nudges: Nudges,
         journeys: list[Journey],
-        articles: list[Article],
+        articles: ArticleFolder,
     ) -> None:
         self.settings = settings
         self.database = database
         self.nudges = nudges
         self.journeys = journeys
-        self.articles = {(each.language, each.id): each for each in articles}
+        self.articles = articles
         self.customers = TokenCache()
         self.silence = timedelta(minutes=settings.conversation_silence_minutes)
         self.message_limit = RateLimit(settings.messages_per_minute)

@@ -1,5 +1,6 @@
 """Pages for browsers: demo shop, help center, console."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,8 @@ def _preferred(request: Request) -> str | None:
 async def help_index(request: Request, language: str) -> Response:
     gateway = gateway_of(request)
     groups: dict[str, list[tuple[str, str]]] = {}
-    for article in gateway.articles.values():
+    articles = await asyncio.to_thread(gateway.articles.current)
+    for article in articles.values():
         if article.language == language:
             heading = (article.tags or ("",))[0]
             groups.setdefault(heading, []).append((article.id, article.title))
@@ -86,7 +88,8 @@ async def help_index(request: Request, language: str) -> Response:
 
 @router.get("/help/{language}/{article_id}")
 async def help_article(request: Request, language: str, article_id: str) -> Response:
-    article = gateway_of(request).articles.get((language, article_id))
+    articles = await asyncio.to_thread(gateway_of(request).articles.current)
+    article = articles.get((language, article_id))
     if article is None or language not in LANGUAGES:
         raise NotFound(texts(language if language in LANGUAGES else "en")["help_not_found"])
     context = _common(language) | {

@@ -24,7 +24,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def _duration(text: str) -> str:
-    if not re.fullmatch(r"\d+[smhd]", text):
+    if not re.fullmatch(r"\d{1,5}[smhd]", text):
         raise ValueError("a duration such as 30s, 10m, 4h or 3d is expected")
     return text
 
@@ -90,6 +90,13 @@ def _read(path: Path) -> Journey:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise InvalidInput(f"{path}: {where}: {first['msg']}") from error
+    except (
+        ValueError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+    ) as error:  # from PyYAML, as 2026-02-30
+        raise InvalidInput(f"{path} is not valid YAML: {error}") from error
     return Journey(
         name=path.stem,
         version=hashlib.sha256(raw).hexdigest()[:12],

@@ -25,13 +25,15 @@ TOLERANCE_SECONDS = 300
 MAX_BODY_BYTES = 256 * 1024
 _SIGNATURE = re.compile(r"t=(\d{1,12}),v1=([0-9a-f]{64})")
 
-_Id = Annotated[str, Field(min_length=1, max_length=255)]
+_NO_NUL = r"^[^\x00]*$"
+"""PostgreSQL stores every character but this one."""
+_Id = Annotated[str, Field(min_length=1, max_length=255, pattern=_NO_NUL)]
 
 
 class _Customer(BaseModel):
     model_config = ConfigDict(extra="ignore")
-    id: Annotated[str, Field(max_length=255)] = ""
-    visitor_id: Annotated[str, Field(max_length=64)] = ""
+    id: Annotated[str, Field(max_length=255, pattern=_NO_NUL)] = ""
+    visitor_id: Annotated[str, Field(max_length=64, pattern=_NO_NUL)] = ""
     language: Annotated[str, Field(pattern="^(en|vi|th|fa)$")] | None = None
 
 

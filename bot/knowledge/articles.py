@@ -130,6 +130,13 @@ def read_article(path: Path) -> Article | Problem:
             _line_of(str(first["loc"][0]) if first["loc"] else "", text),
             f"{key}: {first['msg']}",
         )
+    except (
+        ValueError,
+        LookupError,
+        AttributeError,
+        RecursionError,
+    ) as error:  # PyYAML, as 2026-02-30
+        return Problem(path, 2, f"the front matter has a value that cannot be read: {error}")
     body = parts[2].strip()
     if not body:
         return Problem(
@@ -186,3 +193,26 @@ def split_passages(title: str, body: str) -> list[str]:
         if current:
             passages.append(f"{name}\n{current}")
     return passages
+
+
+def changed_at(folder: Path) -> float:
+    """When anything in a folder of articles was last written, added or removed."""
+    files = [folder, *folder.rglob("*")]
+    return max((path.stat().st_mtime for path in files if path.exists()), default=0.0)
+
+
+class ArticleFolder:
+    """The articles of a folder as they are now; read again when a file has changed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read_at = -1.0
+        self._articles: dict[tuple[str, str], Article] = {}
+
+    def current(self) -> dict[tuple[str, str], Article]:
+        """Articles by language and id; a folder that cannot be read keeps the last ones."""
+        if (changed := changed_at(self._folder)) != self._read_at and self._folder.is_dir():
+            articles, _ = read_articles(self._folder)
+            self._articles = {(each.language, each.id): each for each in articles}
+            self._read_at = changed
+        return self._articles

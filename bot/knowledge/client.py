@@ -15,7 +15,10 @@ class KnowledgeClient:
 
     def __init__(self, url: str) -> None:
         self._http = httpx.AsyncClient(
-            base_url=url, timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=1.0)
+            base_url=url,
+            timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=1.0),
+            # uvicorn closes an unused connection after 5 s; ours must be gone before that.
+            limits=httpx.Limits(keepalive_expiry=3),
         )
 
     async def close(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI, HTTPException
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot.knowledge.articles import read_articles
@@ -54,12 +55,12 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(lifespan=lifespan, openapi_url=None)
 
     @app.post("/match")
-    async def match(request: MatchRequest) -> dict[str, Any]:
+    async def match(request: MatchRequest) -> JSONResponse:
         matcher = state["matcher"]
         found = await asyncio.get_running_loop().run_in_executor(
             pool, partial(matcher.match, request.text, request.language, request.products)
         )
-        return asdict(found)
+        return JSONResponse(asdict(found))  # FastAPI would check all of it once more
 
     @app.post("/reload")
     async def reload() -> dict[str, Any]:

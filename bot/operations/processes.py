@@ -51,8 +51,8 @@ def programs(settings: Settings) -> list[Program]:
         ),
         Program(
             "actions",
-            (python, "-m", "rasa_sdk", "--actions", "actions",
-             "--port", str(settings.actions_port)),
+            (*uvicorn, "bot.operations.servers:actions",
+             "--host", "127.0.0.1", "--port", str(settings.actions_port)),
         ),
         Program(
             "rasa",
@@ -83,7 +83,6 @@ def environment(settings: Settings) -> Mapping[str, str]:
         "USHER_REDIS_URL": settings.effective_redis_url,
         "USHER_RASA_SECRET": settings.secret("rasa"),
         "USHER_VECTORS": str(vectors_path(settings)),
-        "SANIC_HOST": "127.0.0.1",
         "RASA_TELEMETRY_ENABLED": "false",
         "SQLALCHEMY_SILENCE_UBER_WARNING": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",

@@ -14,6 +14,7 @@ import httpx
 
 from bot.conversations.database import Database
 from bot.errors import UsherError
+from bot.knowledge.articles import changed_at, read_articles
 from bot.operations import doctor
 from bot.operations.migrating import migrate
 from bot.operations.processes import STOP_SECONDS, environment, supervisor_config
@@ -82,9 +83,7 @@ def prepare(settings: Settings) -> None:
 def is_indexed(settings: Settings) -> bool:
     """Whether no article has changed since the last indexing."""
     stamp = settings.data_dir / "vectors" / "indexed"
-    files = [settings.knowledge_base, *settings.knowledge_base.rglob("*")]
-    newest = max((path.stat().st_mtime for path in files), default=0.0)
-    return stamp.exists() and stamp.stat().st_mtime > newest
+    return stamp.exists() and stamp.stat().st_mtime > changed_at(settings.knowledge_base)
 
 
 def index(settings: Settings) -> int:
@@ -93,7 +92,6 @@ def index(settings: Settings) -> int:
     Returns:
         The number of articles.
     """
-    from bot.knowledge.articles import read_articles
     from bot.knowledge.embedding import Embedder
     from bot.knowledge.index import Index
 

@@ -20,12 +20,13 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from sanic import Blueprint, Request, response
 from sanic.response import HTTPResponse
 
-from bot.rasa_extensions import validation
+from bot.rasa_extensions import action_calls, event_types, validation
 
 logger = structlog.get_logger()
 
-MAX_EVENTS = 600
-"""A tracker is cut to its newest events: what lies further back, the rules never look at."""
+MAX_EVENTS = 160
+"""About twenty turns. A longer tracker is cut to the newest half: the rules and actions look no
+further back, and Rasa goes through all of it several times a turn."""
 
 
 class Replies(OutputChannel):
@@ -66,7 +67,8 @@ class UsherChannel(InputChannel):
             )
         self._secret = secret
         self._locks: WeakValueDictionary[Text, asyncio.Lock] = WeakValueDictionary()
-        validation.install()
+        for part in (action_calls, event_types, validation):
+            part.install()
 
     def blueprint(self, on_new_message: Callable[[UserMessage], Awaitable[Any]]) -> Blueprint:
         routes = Blueprint("usher_channel", __name__)
@@ -133,6 +135,8 @@ async def _handle(
     known = _last_seq(tracker)
     if known < body["after"]:
         return response.json({"seq": known}, status=409)
+    if len(tracker.events) > MAX_EVENTS:
+        await store.save(_newest_half(tracker, agent))
     missed = [item for item in body["history"] if item["seq"] > known]
     if missed:
         await _catch_up(agent, store, conversation, missed)
@@ -150,8 +154,6 @@ async def _catch_up(
     for item in missed:
         for event in _as_events(item):
             tracker.update(event, agent.domain)
-    if len(tracker.events) > MAX_EVENTS:
-        tracker = _cut(tracker, agent, list(tracker.events)[-MAX_EVENTS // 2 :])
     await store.save(tracker)
 
 
@@ -221,6 +223,18 @@ def _as_events(item: Dict[Text, Any]) -> List[Event]:
     if context.get("help"):
         events.append(SlotSet("last_tip", {key: context[key] for key in ("product", "help")}))
     return events
+
+
+def _newest_half(tracker: DialogueStateTracker, agent: Agent) -> DialogueStateTracker:
+    """The newest events from a customer's message on, behind what the older ones had set."""
+    newest = list(tracker.events)[-MAX_EVENTS // 2 :]
+    start = next((n for n, event in enumerate(newest) if isinstance(event, UserUttered)), 0)
+    slots = [
+        SlotSet(slot.name, slot.value)
+        for slot in tracker.slots.values()
+        if slot.value != slot.initial_value
+    ]
+    return _cut(tracker, agent, [*slots, *newest[start:]])
 
 
 def _cut(tracker: DialogueStateTracker, agent: Agent, events: List[Event]) -> DialogueStateTracker:

@@ -39,6 +39,8 @@ class Assistant:
             base_url=url,
             headers={"Authorization": f"Bearer {secret}"},
             timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=1.0),
+            # Rasa closes an unused connection after 5 s; ours must be gone before that.
+            limits=httpx.Limits(keepalive_expiry=3),
         )
 
     async def close(self) -> None:

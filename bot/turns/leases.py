@@ -10,7 +10,7 @@ from bot.conversations.database import Database, now
 from bot.conversations.tables import Conversation
 from bot.errors import UsherError
 
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=30)
 """Longer than the longest turn: every call inside one has a timeout far below."""
 
 
