@@ -21,7 +21,7 @@ from bot.messages import LANGUAGES, Outcome
 HERE = Path(__file__).parent
 
 
-def measure(matcher: Matcher, file: Path, language: str) -> dict[str, float]:
+def measure(matcher: Matcher, file: Path, language: str) -> dict[str, float | None]:
     """Shares of one set; a question without an article is one that nothing answers."""
     answerable = first = first_three = answered = right = held_back = unanswerable = 0
     with file.open(encoding="utf-8", newline="") as rows:
@@ -44,7 +44,7 @@ def measure(matcher: Matcher, file: Path, language: str) -> dict[str, float]:
         "top3": round(first_three / answerable, 3),
         "answered": answered,
         "precision": round(right / max(answered, 1), 3),
-        "held_back": round(held_back / unanswerable, 3) if unanswerable else float("nan"),
+        "held_back": round(held_back / unanswerable, 3) if unanswerable else None,
     }
 
 
@@ -55,12 +55,10 @@ def main() -> None:
         for folder in ("questions", "newcomers")
         for language in LANGUAGES
     }
-    print(f"{'set':16}{'N':>5}{'top-1':>8}{'top-3':>8}{'answered':>10}{'precision':>11}{'held back':>11}")
+    columns = list(next(iter(results.values())))
+    print(f"{'set':16}" + "".join(f"{column:>11}" for column in columns))
     for name, row in results.items():
-        print(
-            f"{name:16}{row['questions']:5}{row['top1']:8.3f}{row['top3']:8.3f}"
-            f"{row['answered']:10}{row['precision']:11.3f}{row['held_back']:11.3f}"
-        )
+        print(f"{name:16}" + "".join(f"{row[column]!s:>11}" for column in columns))
     report = {
         "command": "python benchmarks/accuracy.py",
         "date": datetime.now(UTC).date().isoformat(),

@@ -1,6 +1,6 @@
 """A load run through the public chat API, beside the same assistant served the stock way.
 
-Run it with `.venv/bin/python -m benchmarks.load`. It starts a whole Usher of its own and a
+Run it with `.venv/bin/python benchmarks/load.py`. It starts a whole Usher of its own and a
 second, stock Rasa server; benchmarks/README.md says what is measured and what is compared.
 """
 
@@ -9,6 +9,7 @@ import asyncio
 import json
 import random
 import shlex
+import signal
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -19,11 +20,8 @@ from typing import Any
 
 import httpx
 import psutil
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-from benchmarks.loading import results
-from benchmarks.loading.customers import (
+from loading import results
+from loading.customers import (
     OpenLine,
     Phrases,
     answered,
@@ -32,7 +30,10 @@ from benchmarks.loading.customers import (
     long_conversation,
     stock_lines,
 )
-from benchmarks.loading.servers import Servers, running
+from loading.servers import Servers, running
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
 from bot.settings import ROOT
 
 RESULTS = Path(__file__).parent / "results"
@@ -94,6 +95,7 @@ class Run:
         await customers(line, self._phrases, 1, SETTLE_SECONDS, f"settle:{seed}")
         client = psutil.Process()
         loop = asyncio.get_running_loop()
+        busy = _busy_seconds()
         started, cpu, client_cpu = loop.time(), servers.cpu_seconds(way), client.cpu_times()
         exchanges = await customers(line, self._phrases, count, self._options.seconds, seed)
         ended, used, client_used = loop.time(), servers.cpu_seconds(way), client.cpu_times()
@@ -103,6 +105,7 @@ class Run:
             {name: used[name] - cpu[name] for name in used},
             servers.memory_bytes(way),
             sum(client_used[:2]) - sum(client_cpu[:2]),
+            _busy_seconds() - busy,
         )
 
     async def growth(self, progress: Progress) -> dict[str, Any]:
@@ -131,6 +134,12 @@ class Run:
                 )
                 progress.advance(task)
         return {way: results.of_growth(conversations) for way, conversations in found.items()}
+
+
+def _busy_seconds() -> float:
+    """CPU time of everything on this machine so far."""
+    times = psutil.cpu_times()
+    return float(sum(times[:8]) - times.idle - times.iowait)
 
 
 @asynccontextmanager
@@ -162,7 +171,7 @@ async def _measure(servers: Servers, options: argparse.Namespace) -> dict[str, A
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20, help="of each round (20)")
     parser.add_argument("--rounds", type=int, default=3, help="of each way (3)")
     parser.add_argument(
@@ -178,10 +187,11 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 def main() -> None:
     options = _options(sys.argv[1:])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops the servers, as Ctrl-C does
     console = Console()
     result: dict[str, Any] = {
         "date": datetime.now(UTC).date().isoformat(),
-        "command": shlex.join([".venv/bin/python", "-m", "benchmarks.load", *sys.argv[1:]]),
+        "command": shlex.join([".venv/bin/python", "benchmarks/load.py", *sys.argv[1:]]),
         "machine": results.machine(),
         "versions": results.versions(),
     }

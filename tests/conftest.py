@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from pathlib import Path
 import httpx
 import psycopg
 import pytest
+import structlog
 import uvicorn
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
@@ -24,6 +26,7 @@ from sqlalchemy.engine import make_url
 
 from bot.conversations.database import Database
 from bot.gateway.app import create_app
+from bot.messages import LANGUAGES
 from bot.operations.migrating import migrate
 from bot.settings import Settings, load_settings
 
@@ -34,6 +37,11 @@ hypothesis_settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 hypothesis_settings.load_profile("usher")
+
+structlog.configure(  # through pytest's log capture, so that a failing test shows it
+    processors=[structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+)
 
 START_SECONDS = 20
 
@@ -109,7 +117,7 @@ def _run_as_postgres(*command: str | Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """A PostgreSQL server in which databases may be made: the named one or a private one."""
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield given
@@ -119,11 +127,10 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip(
             "NOT TESTED ON POSTGRESQL: set TEST_DATABASE_URL or `apt-get install postgresql`"
         )
-    folder = tmp_path_factory.mktemp("postgres")
+    # Not in pytest's own folder: another run may close that to the user `postgres`.
+    folder = Path(tempfile.mkdtemp(prefix="usher-postgres-"))
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres")
-        for parent in folder.parents[:2]:  # pytest's own folders are closed to other users
-            parent.chmod(0o711)
     data, port = folder / "data", free_port()
     _run_as_postgres(found[-1], "-D", data, "-U", "usher", "-A", "trust", "-E", "UTF8", "-N")
     options = f"-c listen_addresses='' -c port={port} -c unix_socket_directories={folder}"
@@ -134,6 +141,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"postgresql://usher@/postgres?host={folder}&port={port}"
     finally:
         _run_as_postgres(server, "-D", data, "-m", "immediate", "-w", "stop")
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
@@ -197,17 +205,37 @@ def settings(clean_environment: None, tmp_path: Path) -> Settings:
     return load_settings(data_dir=tmp_path / "data")
 
 
+@pytest.fixture(scope="session")
+def small_knowledge_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One article in each language: quicker to read than the project's own."""
+    folder = tmp_path_factory.mktemp("articles")
+    for language in LANGUAGES:
+        head = f"---\nid: returns\nlanguage: {language}\ntitle: Returns\n---\n"
+        (folder / f"{language}.md").write_text(f"{head}Send it back.\n")
+    return folder
+
+
 Serve = Callable[..., httpx.Client]
 
 
 @pytest.fixture
-def serve(clean_environment: None, tmp_path: Path, database: Database, valkey_url: str) -> Iterator[Serve]:
+def serve(
+    clean_environment: None,
+    tmp_path: Path,
+    database: Database,
+    valkey_url: str,
+    small_knowledge_base: Path,
+) -> Iterator[Serve]:
     """Starts a gateway with the given settings, as uvicorn runs it, and gives its client."""
     stops: list[Callable[[], None]] = []
 
     def start(**overrides: object) -> httpx.Client:
-        values = {"data_dir": tmp_path / "data", "redis_url": valkey_url} | overrides
-        client, stop = _serve(load_settings(**values), database)
+        values = {
+            "data_dir": tmp_path / "data",
+            "redis_url": valkey_url,
+            "knowledge_base": small_knowledge_base,
+        }
+        client, stop = _serve(load_settings(**(values | overrides)), database)
         stops.append(stop)
         return client
 
@@ -250,5 +278,5 @@ def _serve(settings: Settings, database: Database) -> tuple[httpx.Client, Callab
 
 @pytest.fixture
 def gateway(serve: Serve) -> httpx.Client:
-    """A client of a gateway with the default settings."""
+    """A client of a gateway with the default settings and a small knowledge base."""
     return serve()

@@ -31,7 +31,10 @@ def new_customer(database: Database, language: str = "en") -> str:
 
 
 def say(
-    database: Database, customer_id: str, text: str = "Where is my order?", language: str | None = None
+    database: Database,
+    customer_id: str,
+    text: str = "Where is my order?",
+    language: str | None = None,
 ) -> Accepted:
     """A customer's message with an id of its own."""
     return accept(database, customer_id, uuid4().hex, text, language, SILENCE)
@@ -87,7 +90,7 @@ def at_once(work: Callable[[A], T], items: Sequence[A], threads: int = 20) -> li
     def attempt(item: A) -> T | Exception:
         try:
             return work(item)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  given back to the test
             return error
 
     with ThreadPoolExecutor(min(threads, len(items))) as pool:

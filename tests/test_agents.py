@@ -54,9 +54,7 @@ def test_an_account_needs_a_long_password(database: Database) -> None:
 
 
 def test_of_the_same_email_at_the_same_time_one_account_is_made(database: Database) -> None:
-    results = at_once(
-        lambda _: add_agent(database, "agent@example.test", "A", PASSWORD), range(4)
-    )
+    results = at_once(lambda _: add_agent(database, "agent@example.test", "A", PASSWORD), range(4))
     assert sum(isinstance(each, Agent) for each in results) == 1
     assert sum(isinstance(each, Conflict) for each in results) == 3
 

@@ -32,10 +32,11 @@ def test_a_request_puts_the_conversation_into_the_queue_and_tells_the_customer(
 
 def test_a_second_request_is_refused_and_leaves_one_entry(database: Database) -> None:
     accepted = waiting(database)
-    with pytest.raises(Conflict), database.write() as session:
+    with database.write() as session:
         conversation = session.get_one(Conversation, accepted.conversation_id)
         customer = lock_customer(session, conversation.customer_id)
-        queue.request(session, customer, conversation, HandoffRequest("complaint"), ())
+        with pytest.raises(Conflict):
+            queue.request(session, customer, conversation, HandoffRequest("complaint"), ())
     assert len(queue.entries(database)) == 1
 
 

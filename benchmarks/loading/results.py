@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 import psutil
+from loading.customers import Exchange
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.loading.customers import Exchange
 from bot.operations.processes import RASA_PYTHON
 from bot.settings import ROOT
 
@@ -29,8 +29,13 @@ def of_round(
     cpu: dict[str, float],
     memory: dict[str, int],
     client_cpu: float,
+    machine_cpu: float,
 ) -> dict[str, Any]:
-    """What one round of one way has measured; latencies in milliseconds."""
+    """What one round of one way has measured; latencies in milliseconds.
+
+    Args:
+        machine_cpu: CPU seconds of everything that ran on the machine meanwhile.
+    """
     good = [each for each in exchanges if not each.failure]
     failures: dict[str, int] = {}
     for each in exchanges:
@@ -46,6 +51,8 @@ def of_round(
             **{name: round(used / messages * 1000, 2) for name, used in cpu.items()},
             "all": round(sum(cpu.values()) / messages * 1000, 2),
         },
+        # How many cores other work took: near zero on a quiet machine.
+        "cores_of_others": round((machine_cpu - sum(cpu.values()) - client_cpu) / seconds, 2),
         "client_cpu_ms_per_message": round(client_cpu / messages * 1000, 2),
         "memory_mb": {
             **{name: round(used / 1e6) for name, used in memory.items()},
@@ -132,8 +139,8 @@ def versions() -> dict[str, str]:
 
 
 _HEADS = (
-    "customers", "way", "messages/s", "reply p50", "reply p95", "round trip p50",
-    "round trip p95", "CPU ms a message", "failures",
+    "customers", "way", "messages/s", "reply p50 / p95", "round trip p50 / p95", "CPU",
+    "others' cores", "failures",
 )  # fmt: skip
 
 
@@ -145,14 +152,13 @@ def _rows(result: dict[str, Any]) -> Iterator[list[str]]:
                 str(load["customers"]),
                 name,
                 f"{found['messages_per_second']:.1f}",
-                f"{found['reply_ms']['p50']:.0f}",
-                f"{found['reply_ms']['p95']:.0f}",
-                f"{found['round_trip_ms']['p50']:.0f}",
-                f"{found['round_trip_ms']['p95']:.0f}",
+                f"{found['reply_ms']['p50']:.0f} / {found['reply_ms']['p95']:.0f}",
+                f"{found['round_trip_ms']['p50']:.0f} / {found['round_trip_ms']['p95']:.0f}",
                 f"{found['cpu_ms_per_message']['all']:.0f}",
+                f"{found['cores_of_others']:.1f}",
                 str(sum(found["failures"].values())),
             ]
-        yield ["", "ratio", f"{load['throughput_ratio']:.2f} ×", *[""] * 6]
+        yield ["", "ratio", f"{load['throughput_ratio']:.2f} ×", *[""] * 5]
 
 
 def _growth_rows(result: dict[str, Any]) -> Iterator[list[str]]:
@@ -180,7 +186,7 @@ def show(result: dict[str, Any], console: Console) -> None:
 
 
 def _tables(result: dict[str, Any]) -> Iterator[tuple[str, Sequence[str], Iterable[list[str]]]]:
-    yield "Load (milliseconds, medians of the rounds)", _HEADS, _rows(result)
+    yield "Load (medians of the rounds; times and CPU a message in ms)", _HEADS, _rows(result)
     if result["growth"]:
         title = "Growth with the conversation's length (round trip, median ms, one customer)"
         yield title, _GROWTH_HEADS, _growth_rows(result)

@@ -14,11 +14,11 @@ from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Engine, TypeDecorator, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from bot.errors import Unavailable
+from bot.errors import InvalidInput, Unavailable
 
 BUSY_TIMEOUT_MS = 5000
 
@@ -113,5 +113,7 @@ class Database:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except DataError as error:  # PostgreSQL stores no null character
+        raise InvalidInput("A value has a character that cannot be stored.") from error
     except (OperationalError, InterfaceError, PoolTimeout) as error:
         raise Unavailable("The database does not answer. Try again in a moment.") from error

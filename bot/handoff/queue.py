@@ -26,6 +26,7 @@ class QueueEntry:
     handoff: Handoff
     agent_name: str | None
     last_message: Message
+    """Of a person or the assistant: that somebody waits is known without its notice."""
 
 
 def request(
@@ -55,7 +56,7 @@ def entries(database: Database) -> list[QueueEntry]:
     with database.read() as session:
         last_seq = (
             select(Message.seq)
-            .where(Message.conversation_id == Conversation.id)
+            .where(Message.conversation_id == Conversation.id, Message.author != Author.SYSTEM)
             .correlate(Conversation)  # the outer query has a Message of its own
             .order_by(Message.seq.desc())
             .limit(1)

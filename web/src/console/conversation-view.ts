@@ -87,7 +87,7 @@ export class ConversationView {
     const isOwn = owner === "agent" && mine;
     this.#buttons.claim.hidden = owner !== "waiting";
     this.#buttons.release.hidden = !isOwn;
-    this.#buttons.resolve.hidden = !isOwn && owner !== "waiting";
+    this.#buttons.resolve.hidden = !isOwn;
     this.#form.hidden = !isOwn;
     this.#append(conversation.messages);
     this.#renderKnown(conversation);

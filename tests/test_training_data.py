@@ -1,0 +1,84 @@
+"""What the assistant learns from: enough in every language, and nothing said twice."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+import pytest
+import yaml
+
+from bot.knowledge.normalising import normalise
+from bot.messages import LANGUAGES
+from bot.operations.training import examples
+from bot.settings import ROOT
+
+NLU = ROOT / "data" / "nlu"
+FEWEST = 20
+
+
+def labelled() -> Iterator[tuple[str, str, str]]:
+    """(language, intent, example) of every file."""
+    for path in sorted(NLU.rglob("*.yml")):
+        for item in yaml.safe_load(path.read_text("utf-8"))["nlu"]:
+            for line in item["examples"].splitlines():
+                if line.strip():
+                    assert line.startswith("- "), f"{path}: {line}"
+                    yield path.parent.name, item["intent"], line.removeprefix("- ").strip()
+
+
+@pytest.fixture(scope="module")
+def data() -> list[tuple[str, str, str]]:
+    return list(labelled())
+
+
+def intents() -> set[str]:
+    domain = yaml.safe_load((ROOT / "domain.yml").read_text("utf-8"))
+    return {
+        name for each in domain["intents"] for name in (each if isinstance(each, dict) else [each])
+    }
+
+
+def test_every_intent_has_enough_examples_in_every_language(
+    data: list[tuple[str, str, str]],
+) -> None:
+    counts: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for language, intent, example in data:
+        counts[language, intent].add(example)
+    few = {
+        (language, intent): len(counts[language, intent])
+        for language in LANGUAGES
+        for intent in intents()
+        if len(counts[language, intent]) < FEWEST
+    }
+    assert few == {}
+
+
+def test_every_trained_intent_is_one_of_the_domain(data: list[tuple[str, str, str]]) -> None:
+    assert {intent for _, intent, _ in data} == intents()
+
+
+@pytest.mark.xfail(reason="'k' is yes in English and no in Vietnamese", strict=True)
+def test_no_example_stands_under_two_intents(data: list[tuple[str, str, str]]) -> None:
+    meanings: dict[str, set[str]] = defaultdict(set)
+    for _, intent, example in data:
+        meanings[normalise(example)].add(intent)
+    assert {example: found for example, found in meanings.items() if len(found) > 1} == {}
+
+
+def test_no_example_stands_twice_in_a_language(data: list[tuple[str, str, str]]) -> None:
+    seen: set[tuple[str, str]] = set()
+    twice = []
+    for language, _, example in data:
+        if (language, example) in seen:
+            twice.append((language, example))
+        seen.add((language, example))
+    assert twice == []
+
+
+def test_no_example_has_brackets_which_rasa_would_read_as_entities(
+    data: list[tuple[str, str, str]],
+) -> None:
+    assert [example for _, _, example in data if set(example) & set("[]{}")] == []
+
+
+def test_training_reads_every_example(data: list[tuple[str, str, str]]) -> None:
+    assert set(examples(NLU)) == {example for _, _, example in data}
