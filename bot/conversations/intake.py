@@ -85,8 +85,9 @@ def accept(
         if known is not None:
             return known
         conversation = open_conversation(session, customer, silence)
-        if language is not None and language != customer.language:
-            customer.language = conversation.language = language
+        if language is not None and language != customer.page_language:
+            # Another page than last time; the same page does not undo a wish.
+            customer.page_language = customer.language = conversation.language = language
         for_assistant = conversation.owner == Owner.ASSISTANT
         message = append(
             session,

@@ -23,6 +23,9 @@ class Customer(Base):
     external_id: Mapped[str | None] = mapped_column(String(255), unique=True)
     """The shop's own id of this customer."""
     language: Mapped[str] = mapped_column(String(8))
+    """What we speak with them; a wish of theirs outlives the page's language."""
+    page_language: Mapped[str | None] = mapped_column(String(8))
+    """Of the page that they wrote from last, when it was told."""
     last_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     seen_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)

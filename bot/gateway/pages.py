@@ -74,13 +74,16 @@ def _preferred(request: Request) -> str | None:
 @router.get("/help/{language}/")
 async def help_index(request: Request, language: str) -> Response:
     gateway = gateway_of(request)
+    if language not in LANGUAGES:
+        raise NotFound("There are no articles in this language.")
     groups: dict[str, list[tuple[str, str]]] = {}
     articles = await asyncio.to_thread(gateway.articles.current)
     for article in articles.values():
         if article.language == language:
-            heading = (article.tags or ("",))[0]
+            tag = (article.tags or ("",))[0]
+            heading = texts(language).get(f"topic_{tag}", tag.title())
             groups.setdefault(heading, []).append((article.id, article.title))
-    if not groups or language not in LANGUAGES:
+    if not groups:
         raise NotFound("There are no articles in this language.")
     context = _common(language) | {"groups": list(groups.items())}
     return _templates.TemplateResponse(request, "help_index.html", context)

@@ -120,8 +120,10 @@ def _run(settings: Settings) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup means it
+        signal.signal(signal.SIGHUP, interrupt)
     try:
         started = time.monotonic()
         _wait_until_ready(settings, supervisor, folder / "logs")

@@ -1,10 +1,11 @@
 """The one place where a dialogue act and a question compete.
 
-The classifier says how probable it is that the message is a question and not a dialogue act;
-the knowledge base says how probable it is that one of its articles answers it. The odds are
-multiplied, but the knowledge base may move them only so far: "a human, please" is close to
-the article on how to reach one and is still no question. After this component nothing looks
-at scores any more: rules and actions act on the intent and on the outcome alone.
+The classifier says how probable it is that the message is a question, and how probable each
+dialogue act is; the knowledge base says how probable it is that one of its articles answers.
+That speaks for a question, but only so far: "a human, please" is close to the article on how
+to reach one and is still no question. That nothing answers speaks against nothing: most
+questions in the world have no article. After this component nothing looks at scores any
+more: rules and actions act on the intent and on the outcome alone.
 """
 
 from typing import Any, Dict, List, Text
@@ -25,7 +26,7 @@ from rasa.shared.nlu.training_data.message import Message
 
 QUESTION = "question"
 STRENGTH = 4.0
-"""How many times the knowledge base may raise or lower the odds that it is a question."""
+"""How many times more probable the knowledge base may make it that this is a question."""
 
 
 @DefaultV1Recipe.register(DefaultV1Recipe.ComponentType.INTENT_CLASSIFIER, is_trainable=False)
@@ -69,14 +70,11 @@ class IntentArbiter(GraphComponent, IntentClassifier):
         by_classifier = sum(
             each[PREDICTED_CONFIDENCE_KEY] for each in ranking if each[INTENT_NAME_KEY] == QUESTION
         )
-        question = _odds(by_classifier) * min(max(_odds(kb["confidence"]), 1 / STRENGTH), STRENGTH)
-        if acts and question < 1:
+        question = by_classifier * min(max(_odds(kb["confidence"]), 1.0), STRENGTH)
+        if acts and acts[0][PREDICTED_CONFIDENCE_KEY] > question:
             intent = acts[0]
         else:
-            intent = {
-                INTENT_NAME_KEY: QUESTION,
-                PREDICTED_CONFIDENCE_KEY: question / (1 + question),
-            }
+            intent = {INTENT_NAME_KEY: QUESTION, PREDICTED_CONFIDENCE_KEY: min(question, 1.0)}
         message.set(INTENT, intent, add_to_output=True)
         message.set(INTENT_RANKING_KEY, ranking[:3], add_to_output=True)
 

@@ -247,9 +247,6 @@ def test_the_language_can_be_changed(usher: Usher, page: str, wish: str, wanted:
     check_answer(answer, ARTICLE, wanted)
 
 
-@pytest.mark.xfail(
-    reason="the page's language, sent along, undoes the customer's wish", strict=True
-)
 def test_a_wished_language_outlasts_words_that_do_not_tell_one(usher: Usher) -> None:
     customer = usher.customer("fa")
     customer.say("میشه انگلیسی صحبت کنیم؟")

@@ -25,6 +25,7 @@ def upgrade() -> None:
     sa.Column('id', sa.String(length=32), nullable=False),
     sa.Column('external_id', sa.String(length=255), nullable=True),
     sa.Column('language', sa.String(length=8), nullable=False),
+    sa.Column('page_language', sa.String(length=8), nullable=True),
     sa.Column('last_seq', sa.BigInteger(), nullable=False),
     sa.Column('seen_seq', sa.BigInteger(), nullable=False),
     sa.Column('created_at', UtcDateTime(), nullable=False),
