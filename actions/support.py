@@ -115,24 +115,21 @@ class ActionReportProblem(Action):
         kb = knowledge(tracker)
         tip = tracker.get_slot("last_tip")
         article = await _article(kb.language, tip["help"]) if tip else None
+        human = texts(kb.language)["button_human"]
+        buttons = [{"title": human, "payload": human}]
+        if article is None:
+            dispatcher.utter_message(response="utter_which_product", buttons=buttons)
+            return []
         enough, events = _doubt(tracker)
         if enough:
             return hand_off(dispatcher, "problem_unsolved")
-        human = texts(kb.language)["button_human"]
-        buttons = [{"title": human, "payload": human}]
-        if article is not None:
-            dispatcher.utter_message(response="utter_problem_intro")
-            dispatcher.utter_message(
-                text=article["text"],
-                buttons=buttons,
-                json_message={
-                    "asks": "tip_check",
-                    "sources": [{key: article[key] for key in ("article", "language", "title")}],
-                },
-            )
-        else:
-            meant = [{"title": title, "payload": title} for _, title, _ in kb.candidates]
-            dispatcher.utter_message(response="utter_which_product", buttons=meant + buttons)
+        source = {key: article[key] for key in ("article", "language", "title")}
+        dispatcher.utter_message(response="utter_problem_intro")
+        dispatcher.utter_message(
+            text=article["text"],
+            buttons=buttons,
+            json_message={"asks": "tip_check", "sources": [source]},
+        )
         return events
 
 

@@ -2,7 +2,8 @@
 
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
+from sqlalchemy.orm import aliased
 
 from bot.conversations.database import Database, now
 from bot.conversations.timeline import append, lock_customer, open_conversation
@@ -20,7 +21,19 @@ def send_next(database: Database, silence: timedelta) -> tuple[str, str] | None:
         The customer and the conversation that got it, or None when nothing is due.
     """
     at = now()
-    due = select(Step).where(Step.state == "due", Step.due_at <= at).order_by(Step.due_at).limit(1)
+    # A step that another sender holds locked is skipped, but not overtaken by its successor.
+    earlier = aliased(Step)
+    first = ~exists().where(
+        earlier.enrolment_id == Step.enrolment_id,
+        earlier.number < Step.number,
+        earlier.state == "due",
+    )
+    due = (
+        select(Step)
+        .where(Step.state == "due", Step.due_at <= at, first)
+        .order_by(Step.due_at)
+        .limit(1)
+    )
     with database.read() as session:  # idle workers must not take the writer's lock
         if session.scalars(due).one_or_none() is None:
             return None
