@@ -3,7 +3,6 @@
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import structlog
@@ -12,6 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Message as ASGIMessage
 
 from bot.errors import InvalidInput, PayloadTooLarge, RateLimited, Unauthenticated, UsherError
 
@@ -28,6 +29,8 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
+
+_SECURITY = [(name.lower().encode(), text.encode()) for name, text in SECURITY_HEADERS.items()]
 
 _CODES = {400: "invalid_input", 404: "not_found", 405: "method_not_allowed"}
 
@@ -74,18 +77,35 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, http_error)
     app.add_exception_handler(RequestValidationError, validation_error)
 
-    @app.middleware("http")
-    async def guard(
-        request: Request, call_next: Callable[[Request], Awaitable[Response]]
-    ) -> Response:
+    app.add_middleware(Guard)
+
+
+class Guard:
+    """Security headers on every answer, and no word of an unexpected error."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def guarded(message: ASGIMessage) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                message["headers"] = [*message["headers"], *_SECURITY]
+            await send(message)
+
         try:
-            response = await call_next(request)
-        except Exception:
-            log.exception("unexpected error", path=request.url.path)
-            response = error_response(UsherError("Something went wrong on our side. Try again."))
-        for name, value in SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
+            await self._app(scope, receive, guarded)
+        except Exception:  # nothing of it may reach the customer
+            log.exception("unexpected error", path=scope["path"])
+            if not started:
+                error = UsherError("Something went wrong on our side. Try again.")
+                await error_response(error)(scope, receive, guarded)
 
 
 async def read_bytes(request: Request, limit: int = MAX_BODY_BYTES) -> bytes:

@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
-import httpx
-
 from bot.errors import Unavailable
+from bot.internal_http import InternalClient
 from bot.messages import LANGUAGES, Button, HandoffRequest, Match, Reply, Source, TurnResult
 
 TIMEOUT_SECONDS = 6.0
@@ -35,16 +35,11 @@ class Assistant:
     """Asks Rasa to take a turn."""
 
     def __init__(self, url: str, secret: str) -> None:
-        self._http = httpx.AsyncClient(
-            base_url=url,
-            headers={"Authorization": f"Bearer {secret}"},
-            timeout=httpx.Timeout(TIMEOUT_SECONDS, connect=1.0),
-            # Rasa closes an unused connection after 5 s; ours must be gone before that.
-            limits=httpx.Limits(keepalive_expiry=3),
-        )
+        authorization = {"Authorization": f"Bearer {secret}"}
+        self._http = InternalClient("The assistant", url, TIMEOUT_SECONDS, authorization)
 
     async def close(self) -> None:
-        await self._http.aclose()
+        await self._http.close()
 
     async def tell(self, conversation_id: str, after: int, history: Sequence[HistoryItem]) -> None:
         """Write what was said by others into the tracker, without a turn."""
@@ -106,14 +101,15 @@ class Assistant:
             "history": [vars(item) for item in history],
             "message": message,
         }
-        try:
-            response = await self._http.post(f"/webhooks/usher/{what}", json=body)
-            if response.status_code == httpx.codes.CONFLICT:
-                raise TrackerBehind(int(response.json()["seq"]))
-            response.raise_for_status()
-            return response.json()
-        except (httpx.HTTPError, ValueError) as error:
-            raise Unavailable(f"The assistant does not answer: {error!r}") from error
+        return await self._http.post(f"/webhooks/usher/{what}", body, read=_checked)
+
+
+def _checked(status: int, answer: Any) -> Any:
+    if status == HTTPStatus.CONFLICT:
+        raise TrackerBehind(int(answer["seq"]))
+    if status != HTTPStatus.OK:
+        raise ValueError(f"status {status}: {answer}")
+    return answer
 
 
 def parse_result(answer: Any) -> TurnResult:

@@ -110,6 +110,13 @@ def history_of(
         everything: also the assistant's own replies, for a tracker that was lost; otherwise
             it has written those itself.
     """
+    with database.read() as session:
+        return _history(session, conversation_id, after, before, everything=everything)
+
+
+def _history(
+    session: Session, conversation_id: str, after: int, before: int, *, everything: bool = False
+) -> tuple[HistoryItem, ...]:
     wanted = (
         select(Message)
         .where(
@@ -120,8 +127,7 @@ def history_of(
     )
     if not everything:
         wanted = wanted.where(Message.answers.is_(None))
-    with database.read() as session:
-        return tuple(_as_history(message) for message in session.scalars(wanted).all()[::-1])
+    return tuple(_as_history(message) for message in session.scalars(wanted).all()[::-1])
 
 
 def load(database: Database, lease: Lease) -> Turn | None:
@@ -132,7 +138,7 @@ def load(database: Database, lease: Lease) -> Turn | None:
         if message is not None and conversation.owner == Owner.ASSISTANT:
             products = products_of(session, conversation.customer_id)
             after = conversation.tracker_seq
-            history = history_of(database, conversation.id, after, message.seq)
+            history = _history(session, conversation.id, after, message.seq)
             return Turn(conversation, message, history, products)
     with _writing(database, lease) as (session, _, conversation):
         if conversation.owner != Owner.ASSISTANT:
