@@ -1,14 +1,14 @@
 """Acts whose meaning depends on what was said before."""
 
 import re
-from typing import Any
 
-from rasa_sdk import Action, Tracker
+from rasa_sdk import Tracker
 from rasa_sdk.events import SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.reading import knowledge, last_asked, said_before
-from actions.support import SURE, Events, hand_off
+from actions.support import SURE, hand_off
+from actions.turning import Events, TurnAction
 from bot.messages import LANGUAGE_NAMES
 from bot.texts import texts
 
@@ -20,18 +20,12 @@ _NAMED = {
 }
 
 
-class ActionAffirm(Action):
+class ActionAffirm(TurnAction):
     """A bare "yes": to the offer of a human, to "does it work?", or to nothing in particular."""
 
-    def name(self) -> str:
-        return "action_affirm"
+    action = "action_affirm"
 
-    async def run(
-        self,
-        dispatcher: CollectingDispatcher,
-        tracker: Tracker,
-        domain: dict[str, Any],  # noqa: ARG002
-    ) -> Events:
+    async def act(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
         asked = last_asked(tracker)
         if asked == "offer_human":
             return hand_off(dispatcher, "asked_for_human")
@@ -39,18 +33,12 @@ class ActionAffirm(Action):
         return [SURE]
 
 
-class ActionRepeat(Action):
+class ActionRepeat(TurnAction):
     """Say the last thing again."""
 
-    def name(self) -> str:
-        return "action_repeat"
+    action = "action_repeat"
 
-    async def run(
-        self,
-        dispatcher: CollectingDispatcher,
-        tracker: Tracker,
-        domain: dict[str, Any],  # noqa: ARG002
-    ) -> Events:
+    async def act(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
         said = [event["text"] for event in said_before(tracker) if event.get("text")]
         if said:
             dispatcher.utter_message(text="\n".join(reversed(said)))
@@ -59,18 +47,12 @@ class ActionRepeat(Action):
         return []
 
 
-class ActionChangeLanguage(Action):
+class ActionChangeLanguage(TurnAction):
     """Go on in the language that the customer names, or ask which one."""
 
-    def name(self) -> str:
-        return "action_change_language"
+    action = "action_change_language"
 
-    async def run(
-        self,
-        dispatcher: CollectingDispatcher,
-        tracker: Tracker,
-        domain: dict[str, Any],  # noqa: ARG002
-    ) -> Events:
+    async def act(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
         text = str(tracker.latest_message.get("text", "")).lower()
         current = knowledge(tracker).language
         named = [language for language, names in _NAMED.items() if re.search(names, text)]
@@ -86,17 +68,11 @@ class ActionChangeLanguage(Action):
         return []
 
 
-class ActionNotUnderstood(Action):
+class ActionNotUnderstood(TurnAction):
     """No rule fits. Unlike Rasa's own fallback it keeps the customer's turn."""
 
-    def name(self) -> str:
-        return "action_not_understood"
+    action = "action_not_understood"
 
-    async def run(
-        self,
-        dispatcher: CollectingDispatcher,
-        tracker: Tracker,  # noqa: ARG002
-        domain: dict[str, Any],  # noqa: ARG002
-    ) -> Events:
+    async def act(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
         dispatcher.utter_message(response="utter_default")
         return []

@@ -1,18 +1,16 @@
 """Answers, doubts and handoffs."""
 
 from functools import cache
-from typing import Any
 
 import httpx
-from rasa_sdk import Action, Tracker
+from rasa_sdk import Tracker
 from rasa_sdk.events import SlotSet
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.reading import knowledge, last_asked
+from actions.turning import Events, TurnAction
 from bot.bootstrap import settings
 from bot.texts import texts
-
-Events = list[dict[str, Any]]
 
 DOUBTS_BEFORE_HUMAN = 2
 SURE = SlotSet("times_not_sure", 0)
@@ -35,18 +33,12 @@ def _doubt(tracker: Tracker) -> tuple[bool, Events]:
     return times >= DOUBTS_BEFORE_HUMAN, [SlotSet("times_not_sure", times)]
 
 
-class ActionAnswer(Action):
+class ActionAnswer(TurnAction):
     """Say what the knowledge base has found, ask which one is meant, or get a human."""
 
-    def name(self) -> str:
-        return "action_answer"
+    action = "action_answer"
 
-    async def run(
-        self,
-        dispatcher: CollectingDispatcher,
-        tracker: Tracker,
-        domain: dict[str, Any],  # noqa: ARG002
-    ) -> Events:
+    async def act(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
         kb = knowledge(tracker)
         if kb.outcome == "answer":
             article, title, _ = kb.candidates[0]
@@ -66,18 +58,12 @@ class ActionAnswer(Action):
         return events
 
 
-class ActionRejectAnswer(Action):
+class ActionRejectAnswer(TurnAction):
     """The last answer was not the right one."""
 
-    def name(self) -> str:
-        return "action_reject_answer"
+    action = "action_reject_answer"
 
-    async def run(
-        self,
-        dispatcher: CollectingDispatcher,
-        tracker: Tracker,
-        domain: dict[str, Any],  # noqa: ARG002
-    ) -> Events:
+    async def act(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
         enough, events = _doubt(tracker)
         if enough:
             return hand_off(dispatcher, "not_sure")
@@ -85,33 +71,21 @@ class ActionRejectAnswer(Action):
         return events
 
 
-class ActionHandOff(Action):
+class ActionHandOff(TurnAction):
     """The customer asked for a human."""
 
-    def name(self) -> str:
-        return "action_hand_off"
+    action = "action_hand_off"
 
-    async def run(
-        self,
-        dispatcher: CollectingDispatcher,
-        tracker: Tracker,  # noqa: ARG002
-        domain: dict[str, Any],  # noqa: ARG002
-    ) -> Events:
+    async def act(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
         return hand_off(dispatcher, "asked_for_human")
 
 
-class ActionReportProblem(Action):
+class ActionReportProblem(TurnAction):
     """Something does not work: after a tip we know what, otherwise we ask."""
 
-    def name(self) -> str:
-        return "action_report_problem"
+    action = "action_report_problem"
 
-    async def run(
-        self,
-        dispatcher: CollectingDispatcher,
-        tracker: Tracker,
-        domain: dict[str, Any],  # noqa: ARG002
-    ) -> Events:
+    async def act(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
         kb = knowledge(tracker)
         tip = tracker.get_slot("last_tip")
         article = await _article(kb.language, tip["help"]) if tip else None
@@ -146,13 +120,10 @@ async def _article(language: str, article_id: str) -> dict[str, str] | None:
 class ActionDeny(ActionReportProblem):
     """A bare "no": to the offer of a human, to "does it work?", or to nothing in particular."""
 
-    def name(self) -> str:
-        return "action_deny"
+    action = "action_deny"
 
-    async def run(
-        self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
-    ) -> Events:
+    async def act(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
         if last_asked(tracker) == "tip_check":
-            return await super().run(dispatcher, tracker, domain)
+            return await super().act(dispatcher, tracker)
         dispatcher.utter_message(response="utter_ask_rephrase_deny")
         return []
