@@ -19,6 +19,9 @@ _NAMED = {
     "fa": r"persian|farsi|iran|ba tư|ba tu|iran|เปอร์เซีย|ฟาร์ซี|อิหร่าน|فارسی|فارسي|پارسی",
 }
 
+REASONS = {"human_for_complaint": "complaint", "human_for_doubt": "not_sure"}
+"""Why a human is wanted, by the offer of one that was accepted."""
+
 
 class ActionAffirm(TurnAction):
     """A bare "yes": to the offer of a human, to "does it work?", or to nothing in particular."""
@@ -27,8 +30,8 @@ class ActionAffirm(TurnAction):
 
     async def act(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
         asked = last_asked(tracker)
-        if asked == "offer_human":
-            return hand_off(dispatcher, "asked_for_human")
+        if asked in REASONS:
+            return hand_off(dispatcher, REASONS[asked])
         dispatcher.utter_message(response="utter_glad" if asked else "utter_continue")
         return [SURE]
 

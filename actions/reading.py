@@ -47,7 +47,7 @@ def said_before(tracker: Tracker) -> list[dict[str, Any]]:
 
 
 def last_asked(tracker: Tracker) -> str | None:
-    """What a bare "yes" or "no" now answers to: `offer_human`, `tip_check` or nothing."""
+    """What a bare "yes" or "no" now answers to: an offer of a human, `tip_check` or nothing."""
     for event in said_before(tracker):
         asks = ((event.get("data") or {}).get("custom") or {}).get("asks")
         if asks:

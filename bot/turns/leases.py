@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from bot.conversations.database import Database, now
@@ -32,7 +32,7 @@ def take_next(database: Database) -> Lease | None:
     """Lease the conversation whose turn has been due the longest, if any is due."""
     at = now()
     due = (
-        select(Conversation)
+        select(Conversation.id)
         .where(
             Conversation.turn_due_at <= at,
             or_(Conversation.leased_until.is_(None), Conversation.leased_until < at),
@@ -43,13 +43,15 @@ def take_next(database: Database) -> Lease | None:
     with database.read() as session:  # idle workers must not take the writer's lock
         if session.scalars(due).one_or_none() is None:
             return None
+    take = (
+        update(Conversation)
+        .where(Conversation.id == due.with_for_update(skip_locked=True).scalar_subquery())
+        .values(lease_token=Conversation.lease_token + 1, leased_until=at + LEASE)
+        .returning(Conversation.id, Conversation.lease_token)
+    )
     with database.write() as session:
-        conversation = session.scalars(due.with_for_update(skip_locked=True)).one_or_none()
-        if conversation is None:
-            return None
-        conversation.lease_token += 1
-        conversation.leased_until = at + LEASE
-        return Lease(conversation.id, conversation.lease_token)
+        taken = session.execute(take).one_or_none()
+        return Lease(*taken) if taken is not None else None
 
 
 def check(session: Session, lease: Lease) -> Conversation:
