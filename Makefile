@@ -27,6 +27,7 @@ check: setup-dev  ## format, lint, strict types, import rules
 	.venv/bin/mypy --python-version 3.10 --python-executable .venv-rasa/bin/python --config-file environments/rasa/mypy.ini bot/rasa_extensions
 	.venv/bin/lint-imports
 	$(PYTHON) docs/generate.py --check
+	sh web/check.sh
 
 format:  ## format and fix what can be fixed by a tool
 	.venv/bin/ruff check --fix .

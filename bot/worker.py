@@ -90,6 +90,7 @@ class Worker:
             return
         finally:
             self._free.release()
+            self._nudges.dispatch(lease.conversation_id)  # its next message may be waiting
         if customer is not None:
             self._nudges.send(TIMELINE, customer)
 

@@ -70,12 +70,13 @@ class Nudges:
                     await channel.subscribe(topic)
                     async for message in channel.listen():
                         if message["type"] == "message":
-                            self._dispatch(message["data"].decode())
+                            self.dispatch(message["data"].decode())
             except (RedisError, OSError) as error:
                 log.warning("no nudges for now", topic=topic, problem=repr(error))
             await asyncio.sleep(_RECONNECT_SECONDS)
 
-    def _dispatch(self, key: str) -> None:
+    def dispatch(self, key: str) -> None:
+        """Wake up everybody in this process who is interested in the key, or in any."""
         for waiting in (key, "*"):
             for event in self._waiting.get(waiting, ()):
                 event.set()

@@ -60,13 +60,14 @@ async def take(
     try:
         match = await knowledge.match(message.text, turn.conversation.language, turn.products)
         result = await _ask(database, turn, match, assistant)
-    except Unavailable as problem:
+    except Exception as problem:
         log.warning(
             "turn failed",
             conversation=lease.conversation_id,
             message=message.id,
             attempt=message.attempts + 1,
             problem=str(problem),
+            exc_info=not isinstance(problem, Unavailable),
         )
         await asyncio.to_thread(fail, database, lease, message.id, recovery)
     else:
