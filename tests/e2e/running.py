@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -176,9 +176,13 @@ class Usher:
         """A new visitor of the page in a language."""
         return self._open.enter_context(Customer(self.url, language))
 
-    def agent(self) -> Agent:
-        """The agent, signed in."""
+    @cached_property
+    def _agent(self) -> Agent:
         return self._open.enter_context(Agent(self.url, EMAIL, PASSWORD))
+
+    def agent(self) -> Agent:
+        """The agent, signed in once: the gateway limits how often."""
+        return self._agent
 
     def buy(self, product: str, **customer: str) -> httpx.Response:
         """A shop's signed purchase event."""
