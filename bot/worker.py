@@ -1,6 +1,7 @@
 """The worker: takes turns and sends tips. Any number of them can run."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
@@ -9,7 +10,15 @@ import uvloop
 
 from bot import bootstrap
 from bot.conversations.database import Database
-from bot.conversations.nudges import FALLBACK_SECONDS, TIMELINE, TURNS, Nudges, wait_for
+from bot.conversations.nudges import (
+    EVERYTHING,
+    FALLBACK_SECONDS,
+    TIMELINE,
+    TIPS,
+    TURNS,
+    Nudges,
+    wait_for,
+)
 from bot.conversations.tables import Conversation
 from bot.errors import Unavailable
 from bot.journeys import tips
@@ -31,6 +40,8 @@ class Worker:
         self._settings = settings
         self._database = database
         self._silence = timedelta(minutes=settings.conversation_silence_minutes)
+        # One worker runs for each data folder; supervisor restarts it under the same name.
+        self._name = f"{socket.gethostname()}:{settings.data_dir.resolve()}"[:255]
         self._free = asyncio.Semaphore(settings.turns_at_once)
         self._turns: set[asyncio.Task[None]] = set()
         self._nudges = Nudges(settings.effective_redis_url)
@@ -39,21 +50,23 @@ class Worker:
 
     async def run(self) -> None:
         """Work until cancelled."""
+        ended = await asyncio.to_thread(leases.end_those_of, self._database, self._name)
+        log.info("worker started", name=self._name, turns_to_resume=ended)
         try:
             await asyncio.gather(
                 self._nudges.listen(TURNS),
                 self._nudges.beat("worker"),
-                self._forever(self._start_turn),
-                self._forever(self._send_tip),
+                self._forever(self._start_turn, EVERYTHING),
+                self._forever(self._send_tip, TIPS),
             )
         finally:
             await self._nudges.close()
             await self._knowledge.close()
             await self._assistant.close()
 
-    async def _forever(self, job: Callable[[], Awaitable[bool]]) -> None:
+    async def _forever(self, job: Callable[[], Awaitable[bool]], nudge: str) -> None:
         """Repeat a job; when it had nothing to do, wait for a nudge or a moment."""
-        async with self._nudges.interest("*") as nudged:
+        async with self._nudges.interest(nudge) as nudged:
             while True:
                 try:
                     if not await job():
@@ -67,7 +80,7 @@ class Worker:
         await self._free.acquire()
         lease = None
         try:
-            lease = await asyncio.to_thread(leases.take_next, self._database)
+            lease = await asyncio.to_thread(leases.take_next, self._database, self._name)
         finally:
             if lease is None:
                 self._free.release()

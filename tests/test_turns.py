@@ -12,6 +12,7 @@ from bot.errors import Unavailable
 from bot.handoff import queue
 from bot.messages import Button, HandoffRequest, Reply, Source, TurnResult
 from bot.texts import texts
+from bot.turns import leases
 from bot.turns.leases import LeaseLost
 from tests.players import CANDIDATE, RECOVERY, Asked, Stage, echo
 from tests.scenes import change, conversation_of, new_customer, say, timeline
@@ -74,6 +75,21 @@ def test_the_conversation_that_is_due_the_longest_comes_first(stage: Stage) -> N
     assert first is not None
     assert second is not None
     assert [first.conversation_id, second.conversation_id] == [older, younger]
+
+
+def test_a_worker_that_starts_again_ends_the_leases_of_its_last_life_only(stage: Stage) -> None:
+    for _ in range(2):
+        say(stage.database, new_customer(stage.database))
+    dead = leases.take_next(stage.database, "one")
+    other = leases.take_next(stage.database, "two")
+    assert dead is not None
+    assert other is not None
+    assert leases.end_those_of(stage.database, "one") == 1
+    resumed = leases.take_next(stage.database, "one")
+    assert resumed is not None
+    assert resumed.conversation_id == dead.conversation_id
+    assert resumed.token > dead.token
+    assert leases.take_next(stage.database, "one") is None
 
 
 def test_a_taken_over_worker_writes_no_reply(stage: Stage) -> None:

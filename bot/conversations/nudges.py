@@ -21,6 +21,10 @@ TURNS = "usher:turns"
 """A conversation has a pending message."""
 TIMELINE = "usher:timeline"
 """A customer has something new to see."""
+TIPS = "tips"
+"""The key, among turns, that says: a step may be due."""
+EVERYTHING = "*"
+"""The key of an interest in any nudge."""
 FALLBACK_SECONDS = 1.0
 MAX_SENDING = 1000
 ALIVE_SECONDS = 9
@@ -77,7 +81,7 @@ class Nudges:
 
     def dispatch(self, key: str) -> None:
         """Wake up everybody in this process who is interested in the key, or in any."""
-        for waiting in (key, "*"):
+        for waiting in (key, EVERYTHING):
             for event in self._waiting.get(waiting, ()):
                 event.set()
 

@@ -69,6 +69,7 @@ class Conversation(Base):
     """When a worker should take the next turn; none while nothing is pending."""
     lease_token: Mapped[int] = mapped_column(BigInteger, default=0)
     leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    leased_by: Mapped[str | None] = mapped_column(String(255))
 
 
 class Message(Base):

@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from bot.conversations import customers
-from bot.conversations.nudges import TURNS
+from bot.conversations.nudges import TIPS, TURNS
 from bot.errors import InvalidInput, NotFound
 from bot.gateway.context import Gateway, gateway_of
 from bot.gateway.http import Body, bearer, read_body, read_bytes
@@ -69,6 +69,6 @@ async def _record(gateway: Gateway, event: purchases.PurchaseEvent) -> JSONRespo
         gateway.journeys,
         gateway.settings.default_language,
     )
-    gateway.nudges.send(TURNS, purchase.customer_id)
+    gateway.nudges.send(TURNS, TIPS)
     answer: dict[str, Any] = {"order_id": purchase.order_id, "recorded": new}
     return JSONResponse(answer, 202 if new else 200)

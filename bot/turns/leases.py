@@ -28,8 +28,28 @@ class Lease:
     token: int
 
 
-def take_next(database: Database) -> Lease | None:
-    """Lease the conversation whose turn has been due the longest, if any is due."""
+def end_those_of(database: Database, worker: str) -> int:
+    """End the leases that a worker of this name held when it died, so that nobody waits for them.
+
+    Returns:
+        How many there were.
+    """
+    held = (
+        update(Conversation)
+        .where(Conversation.leased_by == worker, Conversation.leased_until.is_not(None))
+        .values(leased_until=None, lease_token=Conversation.lease_token + 1)
+        .returning(Conversation.id)
+    )
+    with database.write() as session:
+        return len(session.scalars(held).all())
+
+
+def take_next(database: Database, worker: str = "") -> Lease | None:
+    """Lease the conversation whose turn has been due the longest, if any is due.
+
+    Args:
+        worker: who takes it; the same name again after a restart.
+    """
     at = now()
     due = (
         select(Conversation.id)
@@ -46,7 +66,7 @@ def take_next(database: Database) -> Lease | None:
     take = (
         update(Conversation)
         .where(Conversation.id == due.with_for_update(skip_locked=True).scalar_subquery())
-        .values(lease_token=Conversation.lease_token + 1, leased_until=at + LEASE)
+        .values(lease_token=Conversation.lease_token + 1, leased_until=at + LEASE, leased_by=worker)
         .returning(Conversation.id, Conversation.lease_token)
     )
     with database.write() as session:

@@ -149,6 +149,21 @@ def test_rasa_and_a_worker_killed_in_the_middle_lose_and_double_nothing(
         check_answered_once(usher, customer, apologies=apologies)
 
 
+def test_the_turns_of_a_killed_worker_are_resumed_by_the_next_one(
+    usher: Usher, customers: Customers
+) -> None:
+    with usher.process("rasa").frozen():
+        seqs = ask(customers)
+        within_ten_seconds(
+            lambda: all(is_leased(usher, customer) for customer in customers.values()),
+            otherwise="no turn has begun",
+        )
+        usher.process("worker").kill()
+    for language, customer in customers.items():
+        customer.wait_for("assistant", after=seqs[language], seconds=APOLOGY_SECONDS)
+        check_answered_once(usher, customer, apologies=0)
+
+
 def test_a_killed_gateway_loses_and_doubles_nothing(usher: Usher, customers: Customers) -> None:
     """Clients repeat what was not acknowledged, with the same id."""
 

@@ -51,6 +51,7 @@ def upgrade() -> None:
     sa.Column('turn_due_at', UtcDateTime(), nullable=True),
     sa.Column('lease_token', sa.BigInteger(), nullable=False),
     sa.Column('leased_until', UtcDateTime(), nullable=True),
+    sa.Column('leased_by', sa.String(length=255), nullable=True),
     sa.ForeignKeyConstraint(['customer_id'], ['customers.id'], ),
     sa.PrimaryKeyConstraint('id')
     )
