@@ -207,7 +207,23 @@ def test_a_handoff_clears_what_is_pending_and_silences_the_assistant(stage: Stag
     assert not any(each.pending for each in said)
     assert [each.author for each in said] == ["customer", "customer", "system", "customer"]
     [entry] = queue.entries(stage.database)
-    assert entry.handoff.candidates[0]["article"] == CANDIDATE.article
+    assert entry.handoff.candidates == [], "asking for a person is no question"
+
+
+@pytest.mark.parametrize("reason", ["asked_for_human", "not_sure"])
+def test_an_agent_is_shown_the_articles_of_the_last_question(stage: Stage, reason: str) -> None:
+    async def answer_then_hand_off(asked: Asked) -> TurnResult:
+        if asked.message.text == "where is my order":
+            return TurnResult((Reply("on its way"),))
+        return TurnResult((), HandoffRequest(reason))
+
+    stage.assistant.act = answer_then_hand_off
+    customer = new_customer(stage.database)
+    say(stage.database, customer, "where is my order")
+    say(stage.database, customer, "that is no help")
+    assert stage.take_all() == 2
+    [entry] = queue.entries(stage.database)
+    assert [each["article"] for each in entry.handoff.candidates] == [CANDIDATE.article]
 
 
 def test_a_turn_that_is_due_while_an_agent_has_the_conversation_is_dropped(stage: Stage) -> None:

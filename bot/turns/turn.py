@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from sqlalchemy import Select, select
@@ -27,6 +28,8 @@ from bot.turns.leases import Lease
 log = structlog.get_logger()
 
 MAX_RETRY_SECONDS = 30
+WORTH_SHOWING = 0.05
+"""The least probability of an article that an agent is shown."""
 HISTORY_LIMIT = 60
 """The most messages that a lost tracker is rebuilt from."""
 
@@ -156,6 +159,10 @@ def complete(
     candidates = [asdict(candidate) for candidate in match.candidates]
     with _writing(database, lease) as (session, customer, conversation):
         message = session.get_one(Message, message_id)
+        question = candidates
+        if result.handoff is not None and result.handoff.reason != "not_sure":
+            # "A person, please" has no article: the agent wants to know what came before it.
+            question = _last_candidates(session, conversation.id)
         message.pending = False
         message.match = {
             "outcome": match.outcome,
@@ -170,7 +177,8 @@ def complete(
         for reply in result.replies:
             append_reply(session, customer, conversation, reply, answers=message.id)
         if result.handoff is not None:
-            queue.request(session, customer, conversation, result.handoff, candidates)
+            likely = [each for each in question if each["probability"] >= WORTH_SHOWING]
+            queue.request(session, customer, conversation, result.handoff, likely)
         _give_back(session, conversation)
 
 
@@ -194,6 +202,17 @@ def fail(database: Database, lease: Lease, message_id: str, recovery: timedelta)
                 each.apologised = True
         wait = min(2 ** min(message.attempts, 10), MAX_RETRY_SECONDS)
         _give_back(session, conversation, timedelta(seconds=wait))
+
+
+def _last_candidates(session: Session, conversation_id: str) -> list[dict[str, Any]]:
+    """What the assistant had in mind at the customer's last message that it has answered."""
+    match = session.scalars(
+        select(Message.match)
+        .where(Message.conversation_id == conversation_id, Message.match.is_not(None))
+        .order_by(Message.seq.desc())
+        .limit(1)
+    ).first()
+    return list(match["candidates"]) if match else []
 
 
 def _pending(conversation_id: str) -> Select[Message]:
