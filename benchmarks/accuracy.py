@@ -60,7 +60,7 @@ def main() -> None:
     for name, row in results.items():
         print(f"{name:16}" + "".join(f"{row[column]!s:>11}" for column in columns))
     report = {
-        "command": "python benchmarks/accuracy.py",
+        "command": ".venv/bin/python benchmarks/accuracy.py",
         "date": datetime.now(UTC).date().isoformat(),
         "results": results,
     }
