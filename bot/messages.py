@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 LANGUAGES = ("en", "vi", "th", "fa")
@@ -106,3 +107,21 @@ class TurnResult:
     handoff: HandoffRequest | None = None
     language: str | None = None
     """Set when the customer asked for another language."""
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """A judged question: a person said whether an article answers it."""
+
+    text: str
+    """The question as the customer typed it."""
+    language: str
+    """Language the question is written in."""
+    article: str | None
+    """Id of the article that was judged; None: that no article answers it."""
+    right: bool
+    """Whether the article answers the question; of None, whether it is so that none does."""
+    source: Author
+    """Who judged: `CUSTOMER` or `AGENT`."""
+    judged_at: datetime
+    """Of an article that was changed since, it says less."""

@@ -1,4 +1,4 @@
-"""The record: customers, conversations, messages, deliveries."""
+"""The record: customers, conversations, messages, deliveries, judgements."""
 
 from datetime import datetime
 from typing import Any
@@ -118,3 +118,25 @@ class Delivery(Base):
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
 
     __table_args__ = (Index("deliveries_of_customer", "customer_id", "seq"),)
+
+
+class Judgement(Base):
+    """What one person says: whether an article answers a customer's question."""
+
+    __tablename__ = "judgements"
+    __table_args__ = (
+        UniqueConstraint("question_id", "judge", "article"),
+        Index("judgements_by_time", "source", "judged_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    question_id: Mapped[str] = mapped_column(ForeignKey("messages.id"))
+    """The customer's message that is to be answered."""
+    article: Mapped[str] = mapped_column(String(100))
+    """Empty: no article answers it. Not null, or the constraint would not hold for it."""
+    is_right: Mapped[bool]
+    source: Mapped[str] = mapped_column(String(16))
+    """The kind of judge: `customer` or `agent`."""
+    judge: Mapped[str] = mapped_column(String(32))
+    """Id of that customer or agent."""
+    judged_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)

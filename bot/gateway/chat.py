@@ -7,11 +7,11 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 import structlog
-from fastapi import APIRouter, Query, Request, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, Path, Query, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
-from bot.conversations import customers, intake, timeline
+from bot.conversations import customers, feedback, intake, timeline
 from bot.conversations.nudges import TIMELINE, TURNS, wait_for
 from bot.errors import InvalidInput, UsherError
 from bot.gateway.context import Gateway, gateway_of
@@ -37,6 +37,10 @@ class NewMessage(Body):
     client_message_id: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
     text: str
     language: str | None = None
+
+
+class AnswerFeedback(Body):
+    helpful: bool
 
 
 class Frame(Body):
@@ -93,6 +97,16 @@ async def messages(
             if found or left <= 0:
                 return {"messages": found}
             await wait_for(nudged, min(left, FALLBACK_SECONDS))
+
+
+@router.post("/api/v1/messages/{seq}/feedback")
+async def judge(request: Request, seq: Annotated[int, Path(ge=1, le=2**53)]) -> dict[str, Any]:
+    gateway = gateway_of(request)
+    customer_id = await _customer(gateway, bearer(request))
+    body = await read_body(request, AnswerFeedback)
+    gateway.message_limit.take(customer_id)
+    await asyncio.to_thread(feedback.judge_answer, gateway.database, customer_id, seq, body.helpful)
+    return {"seq": seq, "helpful": body.helpful}
 
 
 @router.get("/api/v1/texts/{language}")
@@ -233,7 +247,12 @@ async def _read(
     def read() -> list[dict[str, Any]]:
         with gateway.database.read() as session:
             found = timeline.messages_after(session, customer_id, after)
-            return [timeline.as_seen_by_customer(each, gateway.help_url) for each in found]
+            said = feedback.helpful(session, customer_id, found)
+        return [
+            timeline.as_seen_by_customer(each, gateway.help_url)
+            | ({"helpful": said[each.seq]} if each.seq in said else {})
+            for each in found
+        ]
 
     if seen and after:
         await asyncio.to_thread(_seen, gateway, customer_id, after)

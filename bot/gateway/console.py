@@ -1,7 +1,7 @@
 """The agents' console: its API. Routes parse, call the handoff room and answer."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
@@ -9,15 +9,18 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from sqlalchemy import select
 
+from bot.conversations import feedback
 from bot.conversations.nudges import TIMELINE
-from bot.conversations.tables import Conversation
+from bot.conversations.tables import Conversation, Message
 from bot.conversations.timeline import as_seen_by_customer
-from bot.errors import Forbidden, Unauthenticated
+from bot.errors import Forbidden, NotFound, Unauthenticated
 from bot.gateway.context import Gateway, gateway_of
 from bot.gateway.http import Body, read_body
 from bot.handoff import agents, queue
-from bot.handoff.tables import Agent
+from bot.handoff.tables import Agent, Handoff
 from bot.journeys.tables import Purchase
+from bot.knowledge.articles import Article
+from bot.messages import Source
 
 router = APIRouter(prefix="/console/api")
 
@@ -32,6 +35,12 @@ class SignIn(Body):
 class AgentReply(Body):
     client_message_id: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00]*$")]
     text: str
+    article: Annotated[str, Field(max_length=100)] | None = None
+
+
+class ArticleJudgement(Body):
+    article: Annotated[str, Field(max_length=100)] | None
+    right: bool | None
 
 
 def _own_page(request: Request) -> None:
@@ -122,13 +131,48 @@ async def conversation(request: Request, conversation_id: str) -> dict[str, Any]
         "reason": handoff.reason if handoff else None,
         "requested_at": handoff.requested_at.isoformat() if handoff else None,
         "claimed_by": name,
-        "candidates": [
-            {**each, "url": f"{gateway.help_url}/{found.language}/{each['article']}"}
-            for each in (handoff.candidates if handoff else ())
-        ],
+        **await asyncio.to_thread(_considered, gateway, agent, found, handoff, messages),
         "purchases": await asyncio.to_thread(_purchases, gateway, found.customer_id),
         "messages": [as_seen_by_customer(each, gateway.help_url) for each in messages],
     }
+
+
+def _considered(
+    gateway: Gateway,
+    agent: Agent,
+    conversation: Conversation,
+    handoff: Handoff | None,
+    messages: Sequence[Message],
+) -> dict[str, Any]:
+    """The question of a handoff, its candidates, and what the agent has said about them."""
+    if handoff is None:
+        return {"question": None, "candidates": []}
+    marks = feedback.marks(gateway.database, handoff.question_id, agent.id)
+    question = next((each for each in messages if each.id == handoff.question_id), None)
+    return {
+        "question": {"text": question.text, "no_article": marks.no_article} if question else None,
+        "candidates": [
+            _candidate(gateway, conversation.language, each)
+            | {"right": marks.articles.get(each["article"])}
+            for each in handoff.candidates
+        ],
+    }
+
+
+def _candidate(gateway: Gateway, language: str, candidate: dict[str, Any]) -> dict[str, Any]:
+    article = _article(gateway, language, candidate["article"])
+    found = article.language if article else language
+    return candidate | {
+        "url": f"{gateway.help_url}/{found}/{candidate['article']}",
+        "short_answer": article.short_answer if article else None,
+    }
+
+
+def _article(gateway: Gateway, language: str, article_id: str) -> Article | None:
+    """An article in the customer's language, or in another that it is written in."""
+    articles = gateway.articles.current()
+    others = (each for each in articles.values() if each.id == article_id)
+    return articles.get((language, article_id)) or next(others, None)
 
 
 def _purchases(gateway: Gateway, customer_id: str) -> list[dict[str, Any]]:
@@ -175,12 +219,31 @@ async def _act(
     return {"owner": after.owner}
 
 
+@router.post("/conversations/{conversation_id}/judgement")
+async def judgement(request: Request, conversation_id: str) -> dict[str, Any]:
+    _own_page(request)
+    agent = await _agent(request)
+    body = await read_body(request, ArticleJudgement)
+    await asyncio.to_thread(
+        queue.judge,
+        gateway_of(request).database,
+        conversation_id,
+        agent.id,
+        body.article,
+        body.right,
+    )
+    return {"article": body.article, "right": body.right}
+
+
 @router.post("/conversations/{conversation_id}/reply")
 async def reply(request: Request, conversation_id: str) -> dict[str, Any]:
     _own_page(request)
     agent = await _agent(request)
     gateway = gateway_of(request)
     body = await read_body(request, AgentReply)
+    source = None
+    if body.article is not None:
+        source = await asyncio.to_thread(_source, gateway, conversation_id, body.article)
     message = await asyncio.to_thread(
         queue.reply,
         gateway.database,
@@ -188,6 +251,15 @@ async def reply(request: Request, conversation_id: str) -> dict[str, Any]:
         agent.id,
         body.client_message_id,
         body.text,
+        source,
     )
     gateway.nudges.send(TIMELINE, message.customer_id)
     return {"seq": message.seq}
+
+
+def _source(gateway: Gateway, conversation_id: str, article_id: str) -> Source:
+    found, *_ = queue.transcript(gateway.database, conversation_id)
+    article = _article(gateway, found.language, article_id)
+    if article is None:
+        raise NotFound("There is no such article any more. Send the reply without it.")
+    return Source(article.id, article.language, article.title)

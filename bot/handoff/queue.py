@@ -1,20 +1,21 @@
 """The way of a handoff: request → claim → replies → resolve."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from bot.conversations.database import Database, now
+from bot.conversations.feedback import judge_article
 from bot.conversations.intake import clean_text
 from bot.conversations.ownership import Act, Owner, after
 from bot.conversations.tables import Conversation, Customer, Message
 from bot.conversations.timeline import append, lock_customer
 from bot.errors import Conflict, Forbidden, NotFound
 from bot.handoff.tables import Agent, Handoff
-from bot.messages import Author, HandoffRequest
+from bot.messages import Author, HandoffRequest, Source
 from bot.texts import texts
 
 
@@ -35,8 +36,13 @@ def request(
     conversation: Conversation,
     wanted: HandoffRequest,
     candidates: Sequence[dict[str, Any]],
+    question_id: str | None = None,
 ) -> None:
-    """Put a conversation of a locked customer into the queue and tell the customer."""
+    """Put a conversation of a locked customer into the queue and tell the customer.
+
+    Args:
+        question_id: the customer's message that the candidates are for.
+    """
     conversation.owner = after(Owner(conversation.owner), Act.REQUEST)
     # What is still pending is for the human now.
     session.execute(
@@ -46,7 +52,12 @@ def request(
     )
     conversation.turn_due_at = None
     session.add(
-        Handoff(conversation_id=conversation.id, reason=wanted.reason, candidates=list(candidates))
+        Handoff(
+            conversation_id=conversation.id,
+            reason=wanted.reason,
+            candidates=list(candidates),
+            question_id=question_id,
+        )
     )
     _tell(session, customer, conversation, "system_waiting")
 
@@ -123,10 +134,20 @@ def release(database: Database, conversation_id: str, agent_id: str) -> Conversa
 
 
 def reply(
-    database: Database, conversation_id: str, agent_id: str, client_message_id: str, text: str
+    database: Database,
+    conversation_id: str,
+    agent_id: str,
+    client_message_id: str,
+    text: str,
+    source: Source | None = None,
 ) -> Message:
-    """Write to the customer as the agent who has the conversation; the same id writes once."""
+    """Write to the customer as the agent who has the conversation; the same id writes once.
+
+    Args:
+        source: the article that is sent along; sending it says that it answers the question.
+    """
     text = clean_text(text)
+    sources = [asdict(source)] if source else []
     # Customers' ids and agents' ids never meet.
     client_message_id = f"agent:{client_message_id}"
     with database.write() as session:
@@ -137,10 +158,12 @@ def reply(
             )
         ).one_or_none()
         if known is not None:
-            if known.text != text:
+            if (known.text, known.sources) != (text, sources):
                 raise Conflict("This client_message_id was already used for another message.")
             return known
         _must_be_mine(handoff, agent_id)
+        if source is not None and handoff.question_id is not None:
+            judge_article(session, handoff.question_id, source.article, True, agent_id)
         return append(
             session,
             customer,
@@ -148,7 +171,35 @@ def reply(
             Author.AGENT,
             text,
             client_message_id=client_message_id,
+            sources=sources,
         )
+
+
+def judge(
+    database: Database,
+    conversation_id: str,
+    agent_id: str,
+    article: str | None,
+    right: bool | None,
+) -> None:
+    """Say whether an article that the assistant had in mind answers the question.
+
+    Args:
+        article: None for "no article answers it".
+        right: None takes back what was said before.
+
+    Raises:
+        NotFound: the article was not among the candidates.
+        Conflict: nothing was asked that could be judged.
+    """
+    with database.write() as session:
+        _, _, handoff = _locked(session, conversation_id)
+        _must_be_mine(handoff, agent_id)
+        if handoff.question_id is None:
+            raise Conflict("There is no question in this conversation that could be judged.")
+        if article is not None and article not in {each["article"] for each in handoff.candidates}:
+            raise NotFound("The assistant did not have this article in mind.")
+        judge_article(session, handoff.question_id, article, right, agent_id)
 
 
 def resolve(database: Database, conversation_id: str, agent_id: str) -> Conversation:

@@ -51,6 +51,8 @@ class Handoff(Base):
     reason: Mapped[str] = mapped_column(String(32))
     candidates: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
     """The articles that the assistant had in mind."""
+    question_id: Mapped[str | None] = mapped_column(String(32))
+    """The customer's message that the candidates are for; none when nothing was asked."""
     requested_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     agent_id: Mapped[str | None] = mapped_column(ForeignKey("agents.id"))
     claimed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any
 
 import structlog
 from sqlalchemy import Select, select
@@ -156,19 +155,18 @@ def complete(
     database: Database, lease: Lease, message_id: str, match: Match, result: TurnResult
 ) -> None:
     """Commit a turn: replies, deliveries, ownership and the end of the lease together."""
-    candidates = [asdict(candidate) for candidate in match.candidates]
     with _writing(database, lease) as (session, customer, conversation):
         message = session.get_one(Message, message_id)
-        question = candidates
+        question: Message | None = message
         if result.handoff is not None and result.handoff.reason != "not_sure":
             # "A person, please" has no article: the agent wants to know what came before it.
-            question = _last_candidates(session, conversation.id)
+            question = _last_matched(session, conversation.id)
         message.pending = False
         message.match = {
             "outcome": match.outcome,
             "confidence": match.confidence,
             "language": match.language,
-            "candidates": candidates,
+            "candidates": [asdict(candidate) for candidate in match.candidates],
         }
         conversation.tracker_seq = message.seq
         conversation.language = result.language or match.language
@@ -177,8 +175,10 @@ def complete(
         for reply in result.replies:
             append_reply(session, customer, conversation, reply, answers=message.id)
         if result.handoff is not None:
-            likely = [each for each in question if each["probability"] >= WORTH_SHOWING]
-            queue.request(session, customer, conversation, result.handoff, likely)
+            found = question.match["candidates"] if question and question.match else ()
+            likely = [each for each in found if each["probability"] >= WORTH_SHOWING]
+            question_id = question.id if question else None
+            queue.request(session, customer, conversation, result.handoff, likely, question_id)
         _give_back(session, conversation)
 
 
@@ -204,15 +204,14 @@ def fail(database: Database, lease: Lease, message_id: str, recovery: timedelta)
         _give_back(session, conversation, timedelta(seconds=wait))
 
 
-def _last_candidates(session: Session, conversation_id: str) -> list[dict[str, Any]]:
-    """What the assistant had in mind at the customer's last message that it has answered."""
-    match = session.scalars(
-        select(Message.match)
+def _last_matched(session: Session, conversation_id: str) -> Message | None:
+    """The customer's last message that the assistant has answered."""
+    return session.scalars(
+        select(Message)
         .where(Message.conversation_id == conversation_id, Message.match.is_not(None))
         .order_by(Message.seq.desc())
         .limit(1)
     ).first()
-    return list(match["candidates"]) if match else []
 
 
 def _pending(conversation_id: str) -> Select[Message]:
