@@ -59,6 +59,11 @@ class Settings(BaseSettings):
     answer_precision: float = Field(
         default=0.9, gt=0.5, lt=1, description="How often an answer that is given must be right."
     )
+    feedback_refresh_minutes: int = Field(
+        default=15,
+        ge=1,
+        description="How often the knowledge base learns what customers and agents have judged.",
+    )
     default_language: str = Field(
         default="en",
         pattern="^(en|vi|th|fa)$",
