@@ -191,14 +191,15 @@ def evaluate(
       these very questions, would answer with at least that precision.
     - `ms_per_question`: median wall time of one match, embedding included.
     """
-    from bot.knowledge import reliability
-    from bot.knowledge.embedding import Embedder
-    from bot.operations import evaluating
-
     settings = bootstrap.settings()
     precision = settings.answer_precision if precision is None else precision
     if not 0.5 < precision < 1:
         raise typer.BadParameter("must be above 0.5 and below 1", param_hint="--precision")
+
+    from bot.knowledge import reliability
+    from bot.knowledge.embedding import Embedder
+    from bot.operations import evaluating
+
     if diagram is not None:
         reliability.check_picture_file(diagram)
     evaluation = evaluating.evaluate(
