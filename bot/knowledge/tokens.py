@@ -1,8 +1,15 @@
-"""The words of a text, for the lexical side of the search (BM25).
+"""The words of a text and parts of them, for the lexical side of the search (BM25).
 
-Words come from spaCy's rules, for Thai from PyThaiNLP's dictionary (newmm). Vietnamese loses
-its accents, because customers leave them out, and each pair of syllables is one more word,
-because most Vietnamese words have two.
+Words come from spaCy's rules, for Thai from PyThaiNLP's dictionary (newmm). Parts let forms of
+a word meet that no word list joins; what each language needs was measured (question →
+paragraph, BM25 recall@1, words alone against words and parts):
+
+- English, Persian, others: the first four letters of longer words, the stemmer that knows no
+  language (Can et al. 2008). XQuAD 0.92 → 0.93, PersianQA 0.96 → 0.97.
+- Thai: pairs of character clusters, for what the dictionary lacks. XQuAD 0.92 → 0.94.
+- Vietnamese: pairs of syllables, as most words have two. XQuAD 0.88 → 0.92. Customers leave
+  accents out, so all are dropped: a true segmenter (pyvi) reaches 0.93 where accents are
+  typed and 0.87 where not.
 """
 
 import re
@@ -11,7 +18,7 @@ import unicodedata
 from itertools import pairwise
 
 import spacy
-from pythainlp.tokenize import newmm
+from pythainlp.tokenize import newmm, subword_tokenize
 from spacy.language import Language
 
 from bot.knowledge.vietnamese import without_accents
@@ -24,28 +31,32 @@ spaCy's Vietnamese without pyvi splits at spaces only, which `xx` does better.
 _MAX_STRINGS = 200_000
 """spaCy keeps every word that it has ever seen; from here on it starts afresh."""
 
+_BEGINNING = 4
 _SYMBOL = re.compile(r"[^\w\s]")
-_INSIDE_WORDS = frozenset(".,'-/:@+&")
-_RUN = re.compile(r"[.,'\-/:@+&_]{2,}")
 _EDGES = ".,'-/:@+&_"
+_INSIDE_WORDS = frozenset(_EDGES)
+_RUN = re.compile(r"[.,'\-/:@+&_]{2,}")
 
 
 class Tokeniser:
-    """Splits normalised text into words; one instance serves any number of threads."""
+    """Splits normalised text into tokens; one instance serves any number of threads."""
 
     def __init__(self) -> None:
         self._pipelines: dict[str, Language] = {}
         self._lock = threading.Lock()
 
     def __call__(self, text: str, language: str) -> list[str]:
-        """Words of a text as `normalise` leaves it, without punctuation, in their order."""
+        """Words of a text as `normalise` leaves it, without punctuation; then their parts."""
         text = _RUN.sub(" ", _SYMBOL.sub(_separate, text))
         if language == "th":
-            return _words(newmm.segment(text, safe_mode=True))
+            words = _words(newmm.segment(text, safe_mode=True))
+            clusters = (subword_tokenize(chunk, engine="tcc") for chunk in text.split())
+            return [*words, *(one + other for chunk in clusters for one, other in pairwise(chunk))]
         if language == "vi":
-            syllables = _words(self._split(without_accents(text), "xx"))
-            return [*syllables, *(f"{one}_{other}" for one, other in pairwise(syllables))]
-        return _words(self._split(text, language if language in _RULES else "xx"))
+            words = _words(self._split(without_accents(text), "xx"))
+            return [*words, *(f"{one}_{other}" for one, other in pairwise(words))]
+        words = _words(self._split(text, language if language in _RULES else "xx"))
+        return [*words, *(f"{word[:_BEGINNING]}_" for word in words if len(word) > _BEGINNING)]
 
     def _split(self, text: str, rules: str) -> list[str]:
         with self._lock:  # spaCy's vocabulary is not meant for several writers
