@@ -25,6 +25,8 @@ export interface Message {
   readonly sources: readonly Source[];
   /** ISO 8601. */
   readonly createdAt: string;
+  /** Only of an answer: whether the customer says that it helped; null: they said nothing. */
+  readonly helpful?: boolean | null;
 }
 
 /** What arrived is not what the protocol promises. */
@@ -67,6 +69,12 @@ export function choice<T extends string>(from: Fields, name: string, values: rea
   return value;
 }
 
+/** Yes, no or nothing; anything else is nothing. */
+export function decision(from: Fields, name: string): boolean | null {
+  const value = from[name];
+  return typeof value === "boolean" ? value : null;
+}
+
 export function parseMessages(body: unknown): Message[] {
   return list(fields(body), "messages", (message) => ({
     seq: number(message, "seq"),
@@ -82,6 +90,7 @@ export function parseMessages(body: unknown): Message[] {
       url: text(source, "url"),
     })),
     createdAt: text(message, "created_at"),
+    ...("helpful" in message ? { helpful: decision(message, "helpful") } : {}),
   }));
 }
 

@@ -42,6 +42,7 @@ export class UsherChat extends HTMLElement {
         this.#showTyping(true);
         this.#outbox.retry(pending);
       },
+      judge: (seq, helpful) => gateway.judge(seq, helpful),
     });
     this.#panel = new Panel(texts, this.#log, { send, opened: () => this.#opened() });
     this.#outbox = new Outbox(gateway, this.#timeline, () => this.#sendingChanged());

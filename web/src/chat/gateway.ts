@@ -69,6 +69,11 @@ export class Gateway {
     return parseMessages(await this.#authorised("GET", path, undefined, POLL_SECONDS + 10));
   }
 
+  /** Says whether an answer helped; the last word counts. */
+  async judge(seq: number, helpful: boolean): Promise<void> {
+    await this.#authorised("POST", `/api/v1/messages/${seq}/feedback`, { helpful });
+  }
+
   async buy(product: string): Promise<void> {
     await this.#authorised("POST", "/api/v1/demo/purchases", { product });
   }

@@ -2,6 +2,7 @@
 
 import { element, icon } from "../dom";
 import { safeUrl, type Author, type Message, type Source } from "../protocol";
+import { Feedback } from "./feedback";
 import type { Texts } from "./gateway";
 import type { Pending, Timeline } from "./timeline";
 
@@ -13,6 +14,7 @@ const NEAR_THE_END = 80;
 interface Actions {
   send(text: string): void;
   retry(pending: Pending): void;
+  judge(seq: number, helpful: boolean): Promise<void>;
 }
 
 export class MessageLog {
@@ -89,6 +91,10 @@ export class MessageLog {
     bubble.dataset["seq"] = String(message.seq);
     const links = message.sources.flatMap((source) => this.#source(source) ?? []);
     if (links.length > 0) bubble.append(element("div", { class: "sources" }, ...links));
+    if (message.helpful !== undefined) {
+      const judge = (helpful: boolean): Promise<void> => this.actions.judge(message.seq, helpful);
+      bubble.append(new Feedback(this.texts, this.direction, message.helpful, judge).element);
+    }
     return bubble;
   }
 

@@ -1,18 +1,20 @@
 /** The open conversation: transcript, what is known about it and what the agent may do. */
 
 import { element, setText } from "../dom";
-import { safeUrl, type Message } from "../protocol";
-import type { Act, Candidate, Conversation, Purchase } from "./desk";
+import type { Message } from "../protocol";
+import { Candidates } from "./candidates";
+import type { Act, Conversation, Purchase } from "./desk";
+import { ReplyForm } from "./reply-form";
 import * as wording from "./wording";
 
 /** Pixels from the end within which a reader is taken to follow the conversation. */
 const NEAR_THE_END = 80;
-const MAX_TEXT_LENGTH = "4000";
 
 interface Actions {
   act(what: Act): void;
-  /** Resolves to true when the reply is recorded and its text may go. */
-  reply(text: string): Promise<boolean>;
+  judge(article: string | null, right: boolean | null): void;
+  /** Resolves to true when the reply is recorded. */
+  reply(text: string, article: string | null): Promise<boolean>;
 }
 
 export class ConversationView {
@@ -27,19 +29,10 @@ export class ConversationView {
     "aria-label": "Transcript",
     "data-testid": "transcript",
   });
-  #candidates = element("ul");
+  #candidates: Candidates;
   #purchases = element("ul");
   #buttons: Readonly<Record<Act, HTMLButtonElement>>;
-  #text = element("textarea", {
-    rows: "3",
-    maxlength: MAX_TEXT_LENGTH,
-    dir: "auto",
-    "aria-label": "Reply to the customer",
-    placeholder: "Reply to the customer (Ctrl + Enter sends)",
-    "data-testid": "reply-text",
-  });
-  #reply = element("button", { class: "primary", "data-testid": "reply" }, "Reply");
-  #form = element("form", { class: "reply" }, this.#text, this.#reply);
+  #form: ReplyForm;
 
   #lastSeq = 0;
   #known = "";
@@ -50,7 +43,11 @@ export class ConversationView {
       release: this.#button("release", "Release"),
       resolve: this.#button("resolve", "Resolve"),
     };
-    this.#listenToForm();
+    this.#form = new ReplyForm((text, article) => this.actions.reply(text, article));
+    this.#candidates = new Candidates({
+      insert: (candidate) => this.#form.insert(candidate),
+      judge: (article, right) => this.actions.judge(article, right),
+    });
     this.element = element(
       "section",
       { class: "conversation", "aria-label": "Conversation" },
@@ -61,12 +58,11 @@ export class ConversationView {
         element("div", { class: "acts" }, ...Object.values(this.#buttons)),
       ),
       this.#transcript,
-      this.#form,
+      this.#form.element,
       element(
         "aside",
         {},
-        element("h3", {}, "What the assistant considered"),
-        this.#candidates,
+        this.#candidates.element,
         element("h3", {}, "Purchases"),
         this.#purchases,
       ),
@@ -88,9 +84,10 @@ export class ConversationView {
     this.#buttons.claim.hidden = owner !== "waiting";
     this.#buttons.release.hidden = !isOwn;
     this.#buttons.resolve.hidden = !isOwn;
-    this.#form.hidden = !isOwn;
+    this.#form.element.hidden = !isOwn;
+    this.#candidates.render(conversation, isOwn);
     this.#append(conversation.messages);
-    this.#renderKnown(conversation);
+    this.#renderPurchases(conversation.purchases);
   }
 
   /** Shown in the page (again): an element out of the page forgets where it was scrolled to. */
@@ -105,25 +102,6 @@ export class ConversationView {
     return button;
   }
 
-  #listenToForm(): void {
-    this.#text.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) this.#form.requestSubmit();
-    });
-    this.#form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      void this.#submit();
-    });
-  }
-
-  async #submit(): Promise<void> {
-    const written = this.#text.value;
-    if (written.trim() === "" || this.#reply.disabled) return;
-    this.#reply.disabled = true;
-    const isRecorded = await this.actions.reply(written.trim());
-    if (isRecorded && this.#text.value === written) this.#text.value = "";
-    this.#reply.disabled = false;
-  }
-
   #append(messages: readonly Message[]): void {
     const news = messages.filter((message) => message.seq > this.#lastSeq);
     if (news.length === 0) return;
@@ -134,12 +112,13 @@ export class ConversationView {
     if (follows) this.#transcript.scrollTop = this.#transcript.scrollHeight;
   }
 
-  #renderKnown({ candidates, purchases }: Conversation): void {
-    const known = JSON.stringify([candidates, purchases]);
+  #renderPurchases(purchases: readonly Purchase[]): void {
+    const known = JSON.stringify(purchases);
     if (known === this.#known) return;
     this.#known = known;
-    this.#candidates.replaceChildren(...orNothing(candidates.map(candidateItem)));
-    this.#purchases.replaceChildren(...orNothing(purchases.map(purchaseItem)));
+    const nothing = element("li", { class: "empty" }, "Nothing.");
+    const items = purchases.map(purchaseItem);
+    this.#purchases.replaceChildren(...(items.length > 0 ? items : [nothing]));
   }
 }
 
@@ -153,19 +132,7 @@ function transcriptMessage(message: Message): HTMLElement {
   );
 }
 
-function candidateItem(candidate: Candidate): HTMLElement {
-  const href = safeUrl(candidate.url, location.origin);
-  const title = element("bdi", {}, candidate.title);
-  const link =
-    href === null ? title : element("a", { href, target: "_blank", rel: "noopener" }, title);
-  return element("li", {}, `${Math.round(candidate.probability * 100)} % `, link);
-}
-
 function purchaseItem(purchase: Purchase): HTMLElement {
   const about = [purchase.orderId, wording.moment(purchase.purchasedAt)].filter(Boolean);
   return element("li", {}, element("bdi", {}, purchase.product), ` (${about.join(", ")})`);
-}
-
-function orNothing(items: readonly HTMLElement[]): readonly HTMLElement[] {
-  return items.length > 0 ? items : [element("li", { class: "empty" }, "Nothing.")];
 }

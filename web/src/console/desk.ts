@@ -3,6 +3,7 @@
 import {
   AUTHORS,
   choice,
+  decision,
   fields,
   list,
   number,
@@ -37,10 +38,22 @@ export interface Entry extends Handoff {
 
 /** An article that the assistant considered. */
 export interface Candidate {
+  readonly article: string;
   readonly title: string;
   /** 0–1. */
   readonly probability: number;
   readonly url: string;
+  /** Null when the article is gone. */
+  readonly shortAnswer: string | null;
+  /** Whether this agent says that it answers the question; null: they said nothing. */
+  readonly right: boolean | null;
+}
+
+/** The customer's message that the candidates are for. */
+export interface Question {
+  readonly text: string;
+  /** This agent says that no article answers it. */
+  readonly noArticle: boolean;
 }
 
 export interface Purchase {
@@ -50,6 +63,7 @@ export interface Purchase {
 }
 
 export interface Conversation extends Handoff {
+  readonly question: Question | null;
   readonly candidates: readonly Candidate[];
   readonly purchases: readonly Purchase[];
   readonly messages: readonly Message[];
@@ -73,6 +87,12 @@ function handoff(from: Fields): Handoff {
     claimedBy: name(from, "claimed_by") || null,
     mine: from["mine"] === true,
   };
+}
+
+function question(asked: unknown): Question | null {
+  if (asked === null) return null;
+  const about = fields(asked);
+  return { text: text(about, "text"), noArticle: about["no_article"] === true };
 }
 
 async function call(method: "GET" | "POST", path: string, body?: object): Promise<unknown> {
@@ -116,10 +136,14 @@ export async function conversation(id: string): Promise<Conversation> {
   const body = fields(await call("GET", at(id)));
   return {
     ...handoff(body),
+    question: question(body["question"]),
     candidates: list(body, "candidates", (candidate) => ({
+      article: text(candidate, "article"),
       title: text(candidate, "title"),
       probability: number(candidate, "probability"),
       url: name(candidate, "url"),
+      shortAnswer: name(candidate, "short_answer") || null,
+      right: decision(candidate, "right"),
     })),
     purchases: list(body, "purchases", (purchase) => ({
       product: text(purchase, "product"),
@@ -135,6 +159,21 @@ export async function act(id: string, what: Act): Promise<void> {
 }
 
 /** Sends an agent's message; the same client message id is recorded once. */
-export async function reply(id: string, clientMessageId: string, words: string): Promise<void> {
-  await call("POST", `${at(id)}/reply`, { client_message_id: clientMessageId, text: words });
+export async function reply(
+  id: string,
+  clientMessageId: string,
+  words: string,
+  article: string | null,
+): Promise<void> {
+  const body = { client_message_id: clientMessageId, text: words, article };
+  await call("POST", `${at(id)}/reply`, body);
+}
+
+/** Says whether an article (null: no article) answers the question; null takes it back. */
+export async function judge(
+  id: string,
+  article: string | null,
+  right: boolean | null,
+): Promise<void> {
+  await call("POST", `${at(id)}/judgement`, { article, right });
 }

@@ -108,15 +108,19 @@ class Console {
   }
 
   #newView(id: string): ConversationView {
-    let unsent = { text: "", clientMessageId: "" };
+    const nothing = { text: "", article: null as string | null, clientMessageId: "" };
+    let unsent = nothing;
     return new ConversationView({
       act: (what) => void this.#attempt(() => desk.act(id, what)),
-      reply: (text) => {
+      judge: (article, right) => void this.#attempt(() => desk.judge(id, article, right)),
+      reply: (text, article) => {
         // The same words tried again keep their id, so that the customer gets them once.
-        if (unsent.text !== text) unsent = { text, clientMessageId: newMessageId() };
+        if (unsent.text !== text || unsent.article !== article) {
+          unsent = { text, article, clientMessageId: newMessageId() };
+        }
         return this.#attempt(async () => {
-          await desk.reply(id, unsent.clientMessageId, text);
-          unsent = { text: "", clientMessageId: "" };
+          await desk.reply(id, unsent.clientMessageId, text, article);
+          unsent = nothing;
         });
       },
     });
