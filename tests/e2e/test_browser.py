@@ -176,6 +176,68 @@ def test_a_customer_and_an_agent_talk(open_page: OpenPage, language: str, size: 
 
 
 @in_each_direction
+def test_a_customer_judges_an_answer_and_may_change_their_mind(
+    open_page: OpenPage, language: str
+) -> None:
+    page = open_page(f"/?language={language}")
+    page.get_by_test_id("launcher").click()
+    ask(page, PHRASES[language].greeting)
+    ask(page, PHRASES[language].question)
+    helpful, not_helpful = page.get_by_test_id("helpful"), page.get_by_test_id("not_helpful")
+    expect(helpful).to_have_count(1)  # nothing is asked about the greeting
+    words = texts(language)
+    expect(helpful).to_have_accessible_name(words["web_helpful"])
+    expect(not_helpful).to_have_accessible_name(words["web_not_helpful"])
+    assert helpful.evaluate("button => getComputedStyle(button).direction") == DIRECTIONS[language]
+    helpful.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("feedback")).to_have_text(words["web_thanks"])
+    expect(helpful).to_have_attribute("aria-pressed", "true")
+    with page.expect_response(lambda answer: answer.request.post_data == '{"helpful":false}'):
+        not_helpful.click()
+    expect(helpful).to_have_attribute("aria-pressed", "false")
+    page.reload()
+    page.get_by_test_id("launcher").click()
+    expect(not_helpful).to_have_attribute("aria-pressed", "true")
+    expect(helpful).to_have_attribute("aria-pressed", "false")
+
+
+def test_an_agent_judges_articles_and_sends_one(open_page: OpenPage) -> None:
+    page = open_page("/?language=en")
+    page.get_by_test_id("launcher").click()
+    expected = article(ARTICLE, "en")
+    ask(page, PHRASES["en"].question)
+    expect(bubbles(page, "assistant")).to_have_text([expected.short_answer])
+    ask(page, PHRASES["en"].human)
+    expect(bubbles(page, "system")).to_have_count(1)
+    token = uuid4().hex
+    ask(page, token)
+
+    console = open_page("/console")
+    sign_in(console)
+    console.get_by_test_id("conversation").filter(has_text=token).click()
+    expect(console.get_by_test_id("question")).to_have_text(PHRASES["en"].question)
+    candidate = console.get_by_test_id("candidate").filter(has_text=expected.title)
+    expect(candidate.get_by_test_id("insert")).to_be_hidden()
+    console.get_by_test_id("claim").click()
+    none = console.get_by_test_id("no-article")
+    none.click()
+    expect(none).to_have_attribute("aria-pressed", "true")
+    expect(none).to_be_focused()
+    candidate.get_by_test_id("insert").click()
+    expect(console.get_by_test_id("reply-text")).to_have_value(expected.short_answer)
+    console.get_by_test_id("reply").click()
+    expect(bubbles(page, "agent")).to_have_text([expected.short_answer])
+    expect(page.locator('[data-author="agent"]').get_by_test_id("source")).to_contain_text(
+        expected.title
+    )
+    expect(console.get_by_test_id("attached")).to_be_hidden()
+    expect(candidate.get_by_test_id("right")).to_have_attribute("aria-pressed", "true")
+    expect(none).to_have_attribute("aria-pressed", "false")
+    console.get_by_test_id("resolve").click()
+
+
+@in_each_direction
 @in_each_size
 def test_a_purchase_is_followed_by_a_tip(open_page: OpenPage, language: str, size: str) -> None:
     page = open_page(f"/?language={language}", size)
