@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -76,30 +76,72 @@ def train() -> None:
 @app.command(hidden=True)
 def prepare() -> None:
     """Train and index what is missing: what `up` does before it starts anything."""
-    from bot.operations import training
-    from bot.operations import up as operation
+    from bot.operations import indexing, training
 
     settings = bootstrap.settings()
     if training.is_trained(settings):
-        operation.index(settings)
+        indexing.index(settings)
     else:
-        seconds = training.train(settings, meanwhile=lambda: operation.index(settings))
+        seconds = training.train(settings, meanwhile=lambda: indexing.index(settings))
         out.print(f"Trained and indexed in {seconds:.0f} s.")
 
 
 @app.command()
 def index() -> None:
-    """Embed new and changed articles; a running Usher then serves them."""
-    from bot.operations import up as operation
+    """Embed new and changed articles; a running Usher then serves them.
+
+    Ends with 1 when a file cannot be served as it was saved. The others are served, and of
+    that file the last good version.
+    """
+    from bot.operations import indexing
 
     settings = bootstrap.settings()
-    count = operation.index(settings)
-    out.print(f"{count} articles are indexed.")
-    try:
-        httpx.post(f"{settings.knowledge_url}/reload", timeout=120).raise_for_status()
-        out.print("The running Usher serves them.")
-    except httpx.HTTPError:
-        out.print("Usher is not running; it will serve them when it starts.")
+    indexed = indexing.index(settings)
+    out.print(f"{indexed.articles} articles are indexed.")
+    out.print(indexing.reload(settings))
+    _say_problems(indexed.problems)
+
+
+@app.command("import")
+def import_articles(
+    source: Annotated[
+        Path, typer.Argument(help="A CSV file, an HTML page, or a folder of HTML pages.")
+    ],
+    language: Annotated[str, typer.Option(help="Language of the articles: en, vi, th, fa, …")],
+    into: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the new files, if not the language's in the knowledge base."),
+    ] = None,
+    replace: Annotated[bool, typer.Option(help="Overwrite files that are there already.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write articles from a CSV file or from HTML pages.
+
+    A CSV file has the columns `question` and `answer`, and may have `id`, `title`, `language`,
+    and `tags` and `products`, several of which are separated by `;`. Questions with the same
+    answer or the same id become one article. Of an HTML page the title, the main content and
+    the date are taken; a page of questions becomes an article for each of them.
+
+    The written files are ordinary articles, to be read and edited. Ends with 1 when something
+    could not be taken over.
+    """
+    from bot.operations import importing
+
+    imported = importing.import_into(
+        bootstrap.settings(), source, language, into, replace, quiet=as_json
+    )
+    print(importing.as_json(imported)) if as_json else importing.show(imported, out)
+    if imported.problems:
+        raise typer.Exit(1)
+
+
+def _say_problems(problems: Sequence[object]) -> None:
+    """Print what is to be mended, each on a line that begins with file and line number."""
+    if problems:
+        for problem in problems:
+            out.print(problem, markup=False, highlight=False, soft_wrap=True)
+        out.print(f"{len(problems)} to mend.")
+        raise typer.Exit(1)
 
 
 @app.command()

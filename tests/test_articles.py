@@ -1,20 +1,20 @@
 """The article reader: problems with file and line, never an exception; and our own articles."""
 
+import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bot.knowledge.articles import (
     MAX_FILE_BYTES,
-    MAX_PASSAGE_LENGTH,
     Article,
     Problem,
     read_article,
     read_articles,
-    split_passages,
 )
+from bot.knowledge.passages import MAX_PASSAGE_LENGTH, first_paragraph, split_passages
 from bot.messages import LANGUAGES
 from tests.scenes import KNOWLEDGE_BASE
 
@@ -53,29 +53,32 @@ def test_a_byte_order_mark_and_windows_line_breaks_change_nothing(tmp_path: Path
 @pytest.mark.parametrize(
     ("content", "line", "words"),
     [
-        ("", 1, "front matter"),
-        ("Just text", 1, "front matter"),
-        ("---\nid: a\n", 1, "front matter"),
+        ("", 1, "no front matter"),
+        ("Just text", 1, "no front matter"),
+        ("---\nid: a\n", 1, "no end"),
         (b"\xff\xfe", 1, "UTF-8"),
-        (b"---\nid: \xc3\x28\n---\nx", 1, "UTF-8"),
+        (b"---\nid: \xc3\x28\n---\nx", 2, "UTF-8"),
+        (GOOD + "a\n\0b", 12, "control character"),
         ("---\nid: a\ntitle: Pay: now\n---\nx", 3, "YAML"),
-        ("---\nid: [a\n---\nx", 2, "YAML"),
-        ("---\n- a\n- b\n---\nx", 2, "front matter"),
-        ("---\ntext\n---\nx", 2, "front matter"),
-        (HEAD.replace("title: Return a product\n", "") + "---\nx", 2, "title"),
-        (HEAD.replace("id: returns", "id: Bad Id") + "---\nx", 2, "id"),
-        (HEAD.replace("language: en", "language: english") + "---\nx", 3, "language"),
+        ("---\nid: [a\n---\nx", 3, "YAML"),
+        ("---\n- a\n- b\n---\nx", 2, "no keys"),
+        ("---\ntext\n---\nx", 2, "no keys"),
+        ("---\n---\nx", 2, "'title' is missing"),
+        (HEAD.replace("title: Return a product\n", "") + "---\nx", 2, "'title' is missing"),
+        (HEAD.replace("id: returns", "id: Bad Id") + "---\nx", 2, "id: returns"),
+        (HEAD.replace("language: en", "language: english") + "---\nx", 3, "language: en"),
         (HEAD.replace("title: Return a product", "title: ''") + "---\nx", 4, "title"),
-        (HEAD + "questions: one\n---\nx", 5, "questions"),
-        (HEAD + "colour: red\n---\nx", 5, "colour"),
-        (HEAD + "---\n   \n", 7, "body is empty"),
-        (HEAD + "updated: 2026-02-30\n---\nx", 2, "cannot be read"),
-        (HEAD + "updated: !!timestamp x\n---\nx", 2, "cannot be read"),
-        (HEAD + "updated: !!bool maybe\n---\nx", 2, "cannot be read"),
-        (HEAD + f"tags: {'[' * 1500}\n---\nx", 2, "cannot be read"),
+        (HEAD.replace("title: Return a product", "title: '?!'") + "---\nx", 4, "with a word"),
+        (HEAD.replace("title: Return a product", 'title: "a\\0b"') + "---\nx", 4, "title"),
+        (HEAD + "questions: one\n---\nx", 5, "write a list"),
+        (HEAD + "tags: [{a: b}]\n---\nx", 5, "write a list"),
+        (HEAD + "colour: red\n---\nx", 5, "no key 'colour'"),
+        (HEAD + "---\n   \n", 6, "body is empty"),
+        (HEAD + "---\n# Only a heading\n", 6, "body is empty"),
+        (HEAD + "updated: 2026-02-30\n---\nx", 5, "a date that exists"),
     ],
 )
-def test_every_problem_is_told_with_file_and_line(
+def test_every_problem_is_told_with_file_line_and_what_to_do(
     tmp_path: Path, content: str | bytes, line: int, words: str
 ) -> None:
     path = write(tmp_path, content)
@@ -84,15 +87,124 @@ def test_every_problem_is_told_with_file_and_line(
     assert words in problem.message
     assert (problem.file, problem.line) == (path, line)
     assert str(problem).startswith(f"{path}:{line}: ")
+    assert any(
+        word in problem.message
+        for word in ("write", "save", "begin", "put", "quote", "use", "delete")
+    )
 
 
-def test_a_huge_file_a_folder_and_a_dead_link_are_problems(tmp_path: Path) -> None:
-    huge = write(tmp_path, GOOD + "x" * MAX_FILE_BYTES, "huge.md")
+def test_several_mistakes_in_the_keys_are_told_at_once(tmp_path: Path) -> None:
+    problem = read_article(write(tmp_path, "---\nid: A B\nlanguage: en\ntags: x\n---\nText"))
+    assert isinstance(problem, Problem)
+    assert problem.line == 2
+    for words in ("'id' has", "line 4: 'tags' has", "'title' is missing"):
+        assert words in problem.message
+
+
+def test_values_mean_what_was_typed(tmp_path: Path) -> None:
+    keys = "questions: [yes, 1_000, 2026-01-01, ~]\ntags:\nupdated: 2026-11-20\n"
+    article = read(write(tmp_path, f"{HEAD}{keys}---\nText"))
+    assert article.questions == ("yes", "1_000", "2026-01-01", "~")
+    assert article.tags == ()
+    assert article.updated == "2026-11-20"
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "a: &a [x, x]\nb: &b [*a, *a]\ntags: [*b, *b]",
+        "a: &a {k: v}\nb: &b {<<: [*a, *a]}\nc: {<<: [*b, *b]}",
+        "a: &a [*a]",
+        "tags: " + "[" * 90_000,
+        "tags:\n" + "- " * 45_000,
+        "tags: " + "{a: " * 20_000,
+        "x: '" + "y" * 200_000 + "'",
+        "tags: " + "&a " * 30_000,
+        "tags: " + "!a" * 40_000,
+        "\n".join(f"k{n}: 1" for n in range(9_000)),
+        "updated: " + "1:" * 40_000 + "1",
+        "updated: !!binary " + "A" * 80_000,
+        "tags: !!python/object/apply:os.system ['exit 1']\nid: ''",
+    ],
+)
+def test_a_front_matter_that_was_made_to_blow_up_is_a_problem(tmp_path: Path, bomb: str) -> None:
+    assert isinstance(read_article(write(tmp_path, f"{HEAD}{bomb}\n---\nText")), Problem)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        " " * 900_000 + "x",
+        "Text\n# a" + " " * 900_000 + "b",
+        "Text\n# " + "#" * 900_000 + "b",
+        "x" * 900_000,
+        "a. " * 300_000,
+        'a."' + '"' * 900_000,
+        "# a\n" * 200_000 + "b",
+        "```\n" * 200_000 + "b",
+        "[a](" * 200_000,
+        "*a" * 4_000,
+        "ก" + "\u0e48" * 290_000,
+        "<script>alert(1)</script>",
+    ],
+)
+def test_a_strange_body_is_served_as_text(tmp_path: Path, body: str) -> None:
+    article = read(write(tmp_path, f"{HEAD}---\n{body}\n"))
+    assert article.body == body.strip()
+    assert all(len(each) <= MAX_PASSAGE_LENGTH for each in article.passages)
+
+
+def test_what_is_no_ordinary_file_is_a_problem(tmp_path: Path) -> None:
+    """Read in a process that would be waiting for ever if a pipe were opened like a file."""
+    write(tmp_path, GOOD + "x" * 4_000_000, "huge.md")
     (tmp_path / "folder.md").mkdir()
-    (tmp_path / "link.md").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "dead-link.md").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "loop.md").symlink_to(tmp_path / "loop.md")
+    (tmp_path / "device.md").symlink_to("/dev/zero")
+    os.mkfifo(tmp_path / "pipe.md")
     articles, problems = read_articles(tmp_path)
     assert articles == []
-    assert {each.file.name for each in problems} == {huge.name, "folder.md", "link.md"}
+    told = {each.file.stem: each.message for each in problems}
+    assert told.keys() == {"huge", "folder", "dead-link", "loop", "device", "pipe"}
+    assert f"larger than {MAX_FILE_BYTES:,} bytes; split it" in told["huge"]
+    assert "is not a file" in told["pipe"]
+
+
+def test_a_file_name_that_is_no_text_can_be_told(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.md"))
+    path.write_text("broken")
+    _, problems = read_articles(tmp_path)
+    assert "\ufffd.md:1: " in str(problems[0])
+    str(problems[0]).encode()
+
+
+def test_links_between_folders_are_not_followed(tmp_path: Path) -> None:
+    write(tmp_path, GOOD, "en/returns.md")
+    (tmp_path / "en" / "again").symlink_to(tmp_path)
+    articles, problems = read_articles(tmp_path)
+    assert [each.id for each in articles] == ["returns"]
+    assert problems == []
+
+
+def test_files_that_editors_hide_are_no_articles(tmp_path: Path) -> None:
+    for name in (".#returns.md", ".git/x.md", "returns.md~", ".returns.md.swp"):
+        write(tmp_path, "not an article", name)
+    assert read_articles(tmp_path) == ([], [])
+
+
+def test_ten_thousand_articles_with_one_title_are_all_served(tmp_path: Path) -> None:
+    for number in range(10_000):
+        write(tmp_path, GOOD.replace("id: returns", f"id: returns-{number}"), f"{number}.md")
+    articles, problems = read_articles(tmp_path)
+    assert (len(articles), problems) == (10_000, [])
+
+
+def test_ten_thousand_articles_with_one_id_are_one_article(tmp_path: Path) -> None:
+    for number in range(10_000):
+        write(tmp_path, GOOD, f"{number:05}.md")
+    articles, problems = read_articles(tmp_path)
+    assert (len(articles), len(problems)) == (1, 9_999)
+    assert f"taken by {tmp_path / '00000.md'}" in problems[-1].message
 
 
 def test_a_broken_article_does_not_keep_the_others_from_being_served(tmp_path: Path) -> None:
@@ -112,34 +224,99 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
 
 FRONT = st.binary(max_size=120).map(lambda middle: b"---\n" + middle + b"\n---\nbody")
 YAML_FRONT = st.dictionaries(
-    st.sampled_from(["id", "language", "title", "questions", "tags", "updated", "x", "1", "~"]),
-    st.sampled_from(["a", "1", "[a, 1]", "{b: c}", "~", "!!binary x", "&a [*a]", "2026-02-30"]),
+    st.sampled_from(
+        ["id", "language", "title", "questions", "tags", "updated", "x", "1", "~", "<<"]
+    ),
+    st.sampled_from(
+        ["a", "1", "[a, 1]", "{b: c}", "~", "!!binary x", "&a [*a]", "2026-02-30", '"\\0"', "[[]]"]
+    ),
 ).map(lambda keys: "---\n" + "\n".join(f"{k}: {v}" for k, v in keys.items()) + "\n---\nbody")
+BODY = st.text(max_size=400).map(lambda body: f"{HEAD}---\n{body}".encode("utf-8", "surrogatepass"))
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(content=st.one_of(st.binary(max_size=300), FRONT, YAML_FRONT.map(str.encode)))
+@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=st.one_of(st.binary(max_size=300), FRONT, YAML_FRONT.map(str.encode), BODY))
+@example(content=b"---\n\x85: \xe2\x80\xa8\n---\nx")
 def test_arbitrary_bytes_are_an_article_or_a_problem_and_never_an_exception(
     tmp_path: Path, content: bytes
 ) -> None:
     found = read_article(write(tmp_path, content))
     if isinstance(found, Problem):
-        assert found.line >= 1
+        assert 1 <= found.line <= len(content.split(b"\n")) + 1
         assert found.message
     else:
-        assert found.body
+        assert found.short_answer
+        assert "\0" not in f"{found}"
 
 
-@given(st.text(alphabet="ab #\n\t-กی", max_size=1500))
+MARKDOWN = st.lists(
+    st.sampled_from(
+        ["# H", "## a #", "```", "~~~~", "word", "- item", "", "    # code", "more text"]
+    )
+).map("\n".join)
+
+
+@given(st.one_of(st.text(alphabet="ab #\n\t-`.؟กี่کی", max_size=1500), MARKDOWN))
 def test_passages_are_short_and_hold_every_word(body: str) -> None:
     passages = split_passages("T", body)
-    for each in passages:
-        heading, _, text = each.partition("\n")
-        assert heading.startswith("T")
-        assert len(text) <= MAX_PASSAGE_LENGTH + 1
+    assert all(len(each) <= MAX_PASSAGE_LENGTH for each in passages)
+    assert all(each.startswith("T") for each in passages)
     whole = "".join("".join(passages).split())
-    plain = [line for line in body.splitlines() if not line.startswith("#")]
+    plain = [line for line in body.splitlines() if not line.lstrip().startswith(("#", "`", "~"))]
     assert all("".join(line.split()) in whole for line in plain)
+
+
+@given(st.lists(st.sampled_from(["Send it back.", "Really?", "آیا می‌شود؟", "บรรจุ"]), min_size=60))
+def test_long_lines_are_broken_between_sentences(sentences: list[str]) -> None:
+    for passage in split_passages("T", " ".join(sentences)):
+        text = passage.removeprefix("T\n")
+        assert any(text.startswith(each) for each in sentences)
+        assert any(text.endswith(each) for each in sentences)
+
+
+def test_thai_is_broken_at_its_spaces() -> None:
+    phrase = "กรุณาส่งสินค้าคืนภายในสามสิบวัน"
+    for passage in split_passages("T", " ".join([phrase] * 40)):
+        assert set(passage.removeprefix("T\n").split(" ")) == {phrase}
+
+
+def test_a_run_without_any_space_is_broken_but_not_inside_a_syllable() -> None:
+    for passage in split_passages("T", "เก็บ" * 300):
+        assert passage.removeprefix("T\n").startswith("เก็บ") or passage[2] == "บ"
+
+
+def test_headings_in_code_are_no_headings() -> None:
+    body = "Run this:\n\n```sh\n# a comment\n```\n\n~~~\n# one\n```\n# two\n~~~\n\n# Real #\nText"
+    assert split_passages("T", body) == [
+        "T\nRun this:\n# a comment\n# one\n# two",
+        "T – Real\nText",
+    ]
+
+
+def test_a_code_block_that_never_ends_hides_no_text() -> None:
+    assert split_passages("T", "```\n# a\nb") == ["T\n# a\nb"]
+
+
+def test_a_very_long_title_leaves_room_for_the_text() -> None:
+    passages = split_passages("T" * 200, "## " + "H" * 2_000 + "\n" + "word " * 300)
+    assert all(len(each) <= MAX_PASSAGE_LENGTH for each in passages)
+    assert " ".join(each.split("\n", 1)[1] for each in passages).split() == ["word"] * 300
+
+
+@pytest.mark.parametrize(
+    ("body", "short_answer"),
+    [
+        ("One\ntwo.\n\nThree", "One two."),
+        ("# Heading\n\nText\n## Next", "Text"),
+        ("---\n\n![](a.png)\n\nText", "Text"),
+        ("A **bold** _word_, 2 \\* 3 &amp; `code`", "A bold word, 2 * 3 & code"),
+        ("See [the page](https://x.org/a_b).", "See the page (https://x.org/a_b)."),
+        ("<https://x.org> or [a@x.org](mailto:a@x.org)", "https://x.org or a@x.org"),
+        ("2 * 3 * 4 snake_case_name <b>", "2 * 3 * 4 snake_case_name <b>"),
+    ],
+)
+def test_the_short_answer_is_plain_text(body: str, short_answer: str) -> None:
+    assert first_paragraph(body) == short_answer
 
 
 def test_our_own_knowledge_base_has_no_problems() -> None:

@@ -16,7 +16,7 @@ from bot.errors import Unavailable
 from bot.gateway import chat, console, http, pages, purchases
 from bot.gateway.context import Gateway, gateway_of
 from bot.journeys.definitions import read_journeys
-from bot.knowledge.articles import ArticleFolder
+from bot.knowledge.folder import ArticleFolder
 from bot.settings import Settings
 
 log = structlog.get_logger()
@@ -30,7 +30,7 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
             database,
             Nudges(settings.effective_redis_url),
             read_journeys(settings.journeys),
-            ArticleFolder(settings.knowledge_base),
+            ArticleFolder(settings.knowledge_base, settings.data_dir),
         )
         app.state.gateway = gateway
         listening = asyncio.create_task(gateway.nudges.listen(TIMELINE))

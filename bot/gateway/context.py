@@ -12,7 +12,7 @@ from bot.conversations.database import Database
 from bot.conversations.nudges import Nudges
 from bot.gateway.http import RateLimit
 from bot.journeys.definitions import Journey
-from bot.knowledge.articles import ArticleFolder
+from bot.knowledge.folder import ArticleFolder
 from bot.settings import Settings
 
 

@@ -14,34 +14,19 @@ The first paragraph is the short answer.
 ## Headings begin new passages
 """
 
+import os
 import re
-from collections.abc import Sequence
+import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from bot.knowledge.front_matter import CONTROL, Mistake, parse_front_matter
+from bot.knowledge.passages import first_paragraph, split_passages
 
 MAX_FILE_BYTES = 1_000_000
-MAX_PASSAGE_LENGTH = 500
-_FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n(.*)\Z", re.DOTALL)
-_HEADING = re.compile(r"(?m)^#{1,6}[ \t]+(.+?)[ \t]*$")
-
-
-class _FrontMatter(BaseModel):
-    model_config = ConfigDict(extra="forbid", coerce_numbers_to_str=True)
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,99}$")
-    language: str = Field(pattern=r"^[a-z]{2,3}$")
-    title: str = Field(min_length=1, max_length=200)
-    questions: list[str] = []
-    tags: list[str] = []
-    products: list[str] = []
-    updated: str = ""
-
-    @field_validator("updated", mode="before")
-    @classmethod
-    def _date_to_text(cls, value: object) -> str:
-        return str(value)
+"""Half a million words; indexing one such article takes a minute."""
+_CLOSING = re.compile(r"(?m)^---[ \t]*$")
 
 
 @dataclass(frozen=True)
@@ -61,7 +46,7 @@ class Article:
     short_answer: str
     """First paragraph of the body."""
     passages: tuple[str, ...]
-    """Pieces of the body with their headings, each at most about 500 characters."""
+    """Pieces of the body with title and heading, each at most 500 characters."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +58,25 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.message}"
+        return f"{printable(self.file)}:{self.line}: {self.message}"
+
+
+def printable(path: Path) -> str:
+    """A path as text. A file's name may be bytes that are no UTF-8; what is printed must be."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def article_files(folder: Path) -> list[Path]:
+    """What below a folder should be an article; hidden names are those of editors and git."""
+    found: list[Path] = []
+    for parent, folders, files in os.walk(folder):  # unlike rglob, bears what vanishes meanwhile
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [
+            Path(parent, name)
+            for name in (*files, *folders)
+            if name.endswith(".md") and not name.startswith(".")
+        ]
+    return sorted(found)
 
 
 def read_articles(folder: Path) -> tuple[list[Article], list[Problem]]:
@@ -84,135 +87,102 @@ def read_articles(folder: Path) -> tuple[list[Article], list[Problem]]:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder of articles at {folder}.")
-    articles: dict[tuple[str, str], Article] = {}
+    articles: dict[tuple[str, str], tuple[Article, Path]] = {}
     problems: list[Problem] = []
-    for path in sorted(folder.rglob("*.md")):
-        article = read_article(path)
-        if isinstance(article, Problem):
-            problems.append(article)
-        elif (article.language, article.id) in articles:
-            problems.append(
-                Problem(
-                    path, 2, f"the id '{article.id}' is taken by another {article.language} file"
-                )
-            )
+    for path in article_files(folder):
+        found = read_article(path)
+        if isinstance(found, Problem):
+            problems.append(found)
+        elif taken := articles.get((found.language, found.id)):
+            problems.append(id_is_taken(path, found, by=taken[1]))
         else:
-            articles[article.language, article.id] = article
-    return list(articles.values()), problems
+            articles[found.language, found.id] = (found, path)
+    return [article for article, _ in articles.values()], problems
+
+
+def id_is_taken(path: Path, article: Article, by: Path) -> Problem:
+    """The problem of a second file with the same id in the same language."""
+    return Problem(
+        path,
+        2,
+        f"the id '{article.id}' is taken by {printable(by)}, also in '{article.language}'; "
+        "give one of the two another id",
+    )
 
 
 def read_article(path: Path) -> Article | Problem:
-    """One file as an article, or the problem with it."""
+    """One file as an article, or the problem with it. Whatever the file is: no exception."""
+    content = read_file(path)
+    return content if isinstance(content, Problem) else parse_article(path, content)
+
+
+def read_file(path: Path, most: int = MAX_FILE_BYTES) -> bytes | Problem:
+    """The bytes of a regular file, or the problem with it."""
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            return Problem(path, 1, f"larger than {MAX_FILE_BYTES:,} bytes; split the article")
-        text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        return Problem(path, 1, f"not UTF-8 at byte {error.start}; save the file as UTF-8")
+        # Without waiting: opening a named pipe would otherwise wait for a writer for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                return Problem(path, 1, "is not a file; move it out of the folder")
+            with open(descriptor, "rb", closefd=False) as file:
+                content = file.read(most + 1)
+        finally:
+            os.close(descriptor)
     except OSError as error:
-        return Problem(path, 1, f"cannot be read: {error.strerror}")
-    parts = _FRONT_MATTER.match(text)
-    if parts is None:
-        return Problem(path, 1, "no front matter; begin the file with '---', keys and '---'")
+        return Problem(path, 1, f"cannot be read: {error.strerror or error}; mend or remove it")
+    if len(content) > most:
+        return Problem(path, 1, f"larger than {most:,} bytes; split it")
+    return content
+
+
+def parse_article(path: Path, content: bytes) -> Article | Problem:
+    """The content of a file as an article, or the problem with it."""
     try:
-        front = _FrontMatter.model_validate(yaml.safe_load(parts[1]) or {})
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = mark.line + 2 if mark else 2
-        return Problem(
-            path, line, "the front matter is not valid YAML; quote texts that have a ':'"
-        )
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "front matter"
+        text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        return Problem(path, line, f"not UTF-8 at byte {error.start}; save the file as UTF-8")
+    if control := CONTROL.search(text):
+        line = text.count("\n", 0, control.start()) + 1
         return Problem(
             path,
-            _line_of(str(first["loc"][0]) if first["loc"] else "", text),
-            f"{key}: {first['msg']}",
+            line,
+            f"a control character (code {ord(control[0])}), as no text has; delete it, or save "
+            "the file as UTF-8 text",
         )
-    except (
-        ValueError,
-        LookupError,
-        AttributeError,
-        RecursionError,
-    ) as error:  # PyYAML, as 2026-02-30
-        return Problem(path, 2, f"the front matter has a value that cannot be read: {error}")
-    body = parts[2].strip()
-    if not body:
-        return Problem(
-            path, text.count("\n") + 1, "the body is empty; write the answer below '---'"
-        )
+    opening, _, rest = text.partition("\n")
+    if opening.rstrip() != "---":
+        return Problem(path, 1, "no front matter; begin the file with '---', keys and '---'")
+    closing = _CLOSING.search(rest)
+    if closing is None:
+        return Problem(path, 1, "the front matter has no end; put a line '---' below its keys")
+    try:
+        front = parse_front_matter(rest[: closing.start()])
+    except Mistake as mistake:
+        return Problem(path, mistake.line + 1, str(mistake))
+    body = rest[closing.end() :].strip()
+    short_answer = first_paragraph(body)
+    if not short_answer:
+        line = text.count("\n", 0, len(opening) + 1 + closing.end()) + 2
+        return Problem(path, line, "the body is empty; write the answer below the second '---'")
     return Article(
         id=front.id,
         language=front.language,
-        title=front.title.strip(),
-        questions=tuple(each.strip() for each in front.questions if each.strip()),
+        title=front.title,
+        questions=tuple(front.questions),
         tags=tuple(front.tags),
         products=tuple(front.products),
         updated=front.updated,
         body=body,
-        short_answer=_first_paragraph(body),
+        short_answer=short_answer,
         passages=tuple(split_passages(front.title, body)),
     )
 
 
-def _line_of(key: str, text: str) -> int:
-    for number, line in enumerate(text.splitlines(), start=1):
-        if key and line.startswith(f"{key}:"):
-            return number
-    return 2
-
-
-def _first_paragraph(body: str) -> str:
-    for block in re.split(r"\n\s*\n", body):
-        text = _HEADING.sub("", block).strip()
-        if text:
-            return " ".join(text.split())
-    return ""
-
-
-def split_passages(title: str, body: str) -> list[str]:
-    """Pieces of a body, each with the heading that it stands under."""
-    passages: list[str] = []
-    pieces = _HEADING.split(body)  # text, heading, text, heading, text …
-    headed: Sequence[tuple[str, str]] = [
-        ("", pieces[0]),
-        *zip(pieces[1::2], pieces[2::2], strict=True),
-    ]
-    for heading, text in headed:
-        name = f"{title} – {heading}" if heading else title
-        lines = [line for line in map(str.strip, text.splitlines()) if line]
-        current = ""
-        for line in lines:
-            for start in range(0, len(line), MAX_PASSAGE_LENGTH):
-                piece = line[start : start + MAX_PASSAGE_LENGTH]
-                if current and len(current) + len(piece) > MAX_PASSAGE_LENGTH:
-                    passages.append(f"{name}\n{current}")
-                    current = ""
-                current = f"{current}\n{piece}" if current else piece
-        if current:
-            passages.append(f"{name}\n{current}")
-    return passages
-
-
 def changed_at(folder: Path) -> float:
     """When anything in a folder of articles was last written, added or removed."""
-    files = [folder, *folder.rglob("*")]
-    return max((path.stat().st_mtime for path in files if path.exists()), default=0.0)
-
-
-class ArticleFolder:
-    """The articles of a folder as they are now; read again when a file has changed."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._read_at = -1.0
-        self._articles: dict[tuple[str, str], Article] = {}
-
-    def current(self) -> dict[tuple[str, str], Article]:
-        """Articles by language and id; a folder that cannot be read keeps the last ones."""
-        if (changed := changed_at(self._folder)) != self._read_at and self._folder.is_dir():
-            articles, _ = read_articles(self._folder)
-            self._articles = {(each.language, each.id): each for each in articles}
-            self._read_at = changed
-        return self._articles
+    newest = 0.0
+    for path in (folder, *folder.rglob("*")):
+        with suppress(OSError):  # it was removed meanwhile, or is a dead link
+            newest = max(newest, path.stat().st_mtime)
+    return newest

@@ -2,25 +2,25 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
-import structlog
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot.knowledge.articles import read_articles
+from bot.errors import WrongSetting
+from bot.knowledge.articles import Article
 from bot.knowledge.embedding import Embedder
+from bot.knowledge.folder import ArticleFolder
 from bot.knowledge.index import Index
+from bot.knowledge.live import LiveArticles
 from bot.knowledge.matching import Matcher
 from bot.settings import Settings
-
-log = structlog.get_logger()
 
 
 class MatchRequest(BaseModel):
@@ -30,55 +30,87 @@ class MatchRequest(BaseModel):
     products: list[str] = []
 
 
-def load_matcher(settings: Settings) -> Matcher:
-    """Model, articles and index as the settings say; broken articles are logged."""
-    embedder = Embedder(settings.embedding_model, settings.data_dir / "vectors")
-    articles, problems = read_articles(settings.knowledge_base)
-    for problem in problems:
-        log.error(
-            "article not served", file=str(problem.file), line=problem.line, why=problem.message
+def load_folder(settings: Settings) -> ArticleFolder:
+    """The articles as the settings say, read once.
+
+    Raises:
+        WrongSetting: there is no such folder, and none of its articles is remembered.
+    """
+    folder = ArticleFolder(settings.knowledge_base, settings.data_dir)
+    folder.refresh()
+    if not folder.articles and not settings.knowledge_base.is_dir():
+        raise WrongSetting(
+            f"USHER_KNOWLEDGE_BASE is {settings.knowledge_base}, and there is no such folder. "
+            "Mend it in the environment or in the .env file."
         )
-    return Matcher(embedder, Index(articles, embedder), settings.answer_precision)
+    return folder
+
+
+def load_matcher(settings: Settings, folder: ArticleFolder | None = None) -> Matcher:
+    """Model and index as the settings say, of articles that are read now or were just before."""
+    folder = folder or load_folder(settings)
+    embedder = Embedder(settings.embedding_model, settings.data_dir / "vectors")
+    return Matcher(embedder, Index(folder.articles, embedder), settings.answer_precision)
+
+
+class _State:
+    """What the process works with once the articles are indexed."""
+
+    def __init__(self, settings: Settings) -> None:
+        folder = load_folder(settings)
+        self.matcher = load_matcher(settings, folder)
+        self.live = LiveArticles(folder, settings.knowledge_base, self._serve)
+
+    def _serve(self, articles: Sequence[Article]) -> None:
+        embedder = self.matcher.embedder
+        self.matcher.index = Index(articles, embedder)
 
 
 def create_app(settings: Settings) -> FastAPI:
     # A question keeps one core busy; the engine lets go of Python's lock meanwhile.
     pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="match")
-    state: dict[str, Matcher] = {}
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
-        state["matcher"] = await loop.run_in_executor(pool, load_matcher, settings)
+        state = await loop.run_in_executor(pool, _State, settings)
+        app.state.knowledge = state
+        watching = asyncio.create_task(state.live.watch())
         yield
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
         pool.shutdown(cancel_futures=True)
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
 
+    def state() -> _State:
+        return cast(_State, app.state.knowledge)
+
+    def summary() -> dict[str, Any]:
+        served = state()
+        return {
+            "articles": len(served.matcher.index.articles),
+            "problems": served.live.problems,
+        }
+
     @app.post("/match")
     async def match(request: MatchRequest) -> JSONResponse:
-        matcher = state["matcher"]
         found = await asyncio.get_running_loop().run_in_executor(
-            pool, partial(matcher.match, request.text, request.language, request.products)
+            pool,
+            partial(state().matcher.match, request.text, request.language, request.products),
         )
         return JSONResponse(asdict(found))  # FastAPI would check all of it once more
 
     @app.post("/reload")
     async def reload() -> dict[str, Any]:
-        """Read the articles again; the old index serves until the new one is complete."""
-
-        def rebuild() -> tuple[int, list[str]]:
-            matcher = state["matcher"]
-            articles, problems = read_articles(settings.knowledge_base)
-            matcher.index = Index(articles, matcher.embedder)
-            return len(articles), [str(problem) for problem in problems]
-
-        articles, problems = await asyncio.to_thread(rebuild)
-        return {"articles": articles, "problems": problems}
+        """Read the articles now, without waiting to be told by the file system."""
+        await state().live.reload(again=True)
+        return summary()
 
     @app.get("/articles/{language}/{article_id}")
     async def article(language: str, article_id: str) -> dict[str, str]:
-        found = state["matcher"].index.article(language, article_id)
+        found = state().matcher.index.article(language, article_id)
         if found is None:
             raise HTTPException(404)
         return {
@@ -90,6 +122,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @app.get("/healthz")
     async def health() -> dict[str, Any]:
-        return {"articles": len(state["matcher"].index.articles)}
+        """How many articles are served, and which are not as they were last saved."""
+        return summary()
 
     return app

@@ -34,6 +34,8 @@ class Finding:
     """What was found."""
     fix: str = ""
     """What to do, when it is not as it should be."""
+    blocks: bool = True
+    """Whether Usher cannot start before it is done."""
 
 
 def is_running(settings: Settings) -> bool:
@@ -233,7 +235,9 @@ def _content(settings: Settings) -> Iterator[Finding]:
         detail = f"{len(articles)} articles"
         if problems:
             detail += "; not served: " + "; ".join(map(str, problems[:3]))
-        yield Finding("articles", bool(articles) and not problems, detail, "Mend the named files.")
+        good = bool(articles) and not problems
+        # A broken article is no reason to leave the others' questions unanswered.
+        yield Finding("articles", good, detail, "Mend the named files.", blocks=not articles)
     try:
         journeys = read_journeys(settings.journeys)
         yield Finding("journeys", True, f"{len(journeys)} journeys")

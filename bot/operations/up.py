@@ -14,11 +14,11 @@ import httpx
 
 from bot.conversations.database import Database
 from bot.errors import UsherError
-from bot.knowledge.articles import changed_at, read_articles
 from bot.operations import doctor
+from bot.operations.indexing import is_indexed
 from bot.operations.migrating import migrate
 from bot.operations.processes import STOP_SECONDS, environment, supervisor_config
-from bot.operations.progress import bar, console
+from bot.operations.progress import console
 from bot.operations.training import is_trained
 from bot.settings import Settings
 
@@ -57,9 +57,11 @@ def up(settings: Settings) -> None:
         CannotStart: something has to be mended first.
     """
     wrong = [each for each in doctor.before_start(settings) if not each.ok]
-    if wrong:
-        lines = "\n".join(f"  {each.name}: {each.detail}. {each.fix}" for each in wrong)
+    lines = "\n".join(f"  {each.name}: {each.detail}. {each.fix}" for each in wrong)
+    if any(each.blocks for each in wrong):
         raise CannotStart(f"Usher cannot start:\n{lines}")
+    if wrong:
+        console.print(f"Usher starts, but:\n{lines}", markup=False, soft_wrap=True)
     with data_folder(settings):
         prepare(settings)
         _run(settings)
@@ -78,31 +80,6 @@ def prepare(settings: Settings) -> None:
     done = subprocess.run([sys.executable, "-m", "bot.cli", "prepare"])
     if done.returncode != 0:
         raise CannotStart("The preparation failed; its own message above says why.")
-
-
-def is_indexed(settings: Settings) -> bool:
-    """Whether no article has changed since the last indexing."""
-    stamp = settings.data_dir / "vectors" / "indexed"
-    return stamp.exists() and stamp.stat().st_mtime > changed_at(settings.knowledge_base)
-
-
-def index(settings: Settings) -> int:
-    """Embed what is new in the articles, so that the knowledge process starts at once.
-
-    Returns:
-        The number of articles.
-    """
-    from bot.knowledge.embedding import Embedder
-    from bot.knowledge.index import Index
-
-    articles, problems = read_articles(settings.knowledge_base)
-    for problem in problems:
-        console.print(f"[red]Not served:[/red] {problem}")
-    embedder = Embedder(settings.embedding_model, settings.data_dir / "vectors")
-    with bar("Indexing the articles") as progress:
-        Index(articles, embedder, progress)
-    (settings.data_dir / "vectors" / "indexed").touch()
-    return len(articles)
 
 
 def _run(settings: Settings) -> None:

@@ -1,0 +1,131 @@
+"""Saved edits of articles are served, without a restart and without a gap."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from pathlib import Path
+
+import structlog
+from watchfiles import awatch
+
+from bot.knowledge.articles import Article, Problem
+from bot.knowledge.folder import ArticleFolder
+
+log = structlog.get_logger()
+
+QUIET_MILLISECONDS = 200
+"""An editor writes in pieces, by renaming, and beside the file: wait until it has done."""
+MOST_MILLISECONDS = 1000
+"""Look even when the writing does not end."""
+_TICK_MILLISECONDS = 1000
+_TICKS = 5
+"""Look this seldom without having been told: network folders tell nothing."""
+
+
+class LiveArticles:
+    """Brings what is served up to date with a folder; the old serves until the new is complete."""
+
+    def __init__(
+        self, folder: ArticleFolder, path: Path, serve: Callable[[Sequence[Article]], None]
+    ) -> None:
+        """
+        Args:
+            folder: read, and served as it stands.
+            path: where the folder is.
+            serve: indexes articles and serves them from then on; called in a thread, never
+                twice at a time.
+        """
+        self._folder = folder
+        self._path = path
+        self._serve = serve
+        self._one_at_a_time = asyncio.Lock()
+        self._served: Sequence[Article] = folder.articles
+        self._failure = ""
+        self._told: frozenset[Problem] = frozenset()
+        self._tell()
+
+    @property
+    def problems(self) -> list[str]:
+        """What is not served as it was last saved, and what to do; empty when all is well."""
+        return [*map(str, self._folder.problems), *([self._failure] if self._failure else [])]
+
+    async def reload(self, again: bool = False) -> None:
+        """Serve what is on disk now. Of several at once the last one sees the last state.
+
+        Args:
+            again: try once more what could not be indexed before.
+        """
+        async with self._one_at_a_time:
+            await asyncio.to_thread(self._reload, again)
+
+    def _reload(self, again: bool) -> None:
+        self._folder.refresh()
+        self._tell()
+        articles = self._folder.articles
+        if articles == self._served and not (again and self._failure):
+            return
+        self._served, self._failure = articles, ""
+        try:
+            self._serve(articles)
+        except (OSError, ValueError, MemoryError, sqlite3.Error) as error:
+            # Not tried at every tick: the same articles would fail the same way.
+            self._failure = (
+                f"the articles cannot be indexed ({error}); what was served before still is. "
+                "Mend the cause, then run `usher index`"
+            )
+            log.exception("articles cannot be indexed")
+        else:
+            log.info("articles are served", articles=len(articles), problems=len(self._told))
+
+    def _tell(self) -> None:
+        problems = frozenset(self._folder.problems)
+        for problem in problems - self._told:
+            log.error("article not served as saved", problem=str(problem))
+        for problem in self._told - problems:
+            log.info("article problem is gone", was=str(problem))
+        self._told = problems
+
+    async def watch(self) -> None:
+        """Reload whenever a file changes; runs until it is cancelled."""
+        async with aclosing(self._signals()) as signals:
+            async for _ in signals:
+                await self.reload()
+
+    async def _signals(self) -> AsyncGenerator[None, None]:
+        said = ""
+        while True:
+            watched, ticks = _identity(self._path), 0
+            try:
+                async for changes in awatch(
+                    self._path,
+                    watch_filter=None,
+                    step=QUIET_MILLISECONDS,
+                    debounce=MOST_MILLISECONDS,
+                    rust_timeout=_TICK_MILLISECONDS,
+                    yield_on_timeout=True,
+                    ignore_permission_denied=True,
+                ):
+                    ticks += 1
+                    replaced = _identity(self._path) != watched
+                    if changes or replaced or ticks % _TICKS == 0:
+                        yield
+                    if replaced:  # another folder under the same name: watch that one
+                        break
+            except (
+                OSError,
+                RuntimeError,
+            ) as error:  # no folder, or the system's watches are used up
+                if said != str(error):
+                    said = str(error)
+                    log.warning("the folder of articles is looked at every second", why=said)
+                await asyncio.sleep(_TICK_MILLISECONDS / 1000)
+                yield
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        seen = path.stat()
+    except OSError:
+        return None
+    return seen.st_dev, seen.st_ino
