@@ -49,7 +49,7 @@ class Tokeniser:
 
     def __call__(self, text: str, language: str) -> list[str]:
         """Words of a text as `normalise` leaves it, without punctuation; then their parts."""
-        text = _RUN.sub(" ", _SYMBOL.sub(_separate, text))
+        text = " ".join(_RUN.sub(" ", _SYMBOL.sub(_separate, text)).split())
         if language == "th":
             words = _words(newmm.segment(text, safe_mode=True))
             clusters = (subword_tokenize(chunk, engine="tcc") for chunk in text.split())
