@@ -130,13 +130,19 @@ def read_file(path: Path, most: int = MAX_FILE_BYTES) -> bytes | Problem:
             os.close(descriptor)
     except OSError as error:
         return Problem(path, 1, f"cannot be read: {error.strerror or error}; mend or remove it")
-    if len(content) > most:
-        return Problem(path, 1, f"larger than {most:,} bytes; split it")
-    return content
+    return _too_large(path, content, most) or content
+
+
+def _too_large(path: Path, content: bytes, most: int) -> Problem | None:
+    if len(content) <= most:
+        return None
+    return Problem(path, 1, f"larger than {most:,} bytes; split it")
 
 
 def parse_article(path: Path, content: bytes) -> Article | Problem:
     """The content of a file as an article, or the problem with it."""
+    if problem := _too_large(path, content, MAX_FILE_BYTES):
+        return problem
     try:
         text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:

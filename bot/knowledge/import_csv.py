@@ -19,7 +19,6 @@ _NEEDED = ("question", "answer")
 _COLUMNS = (*_NEEDED, "id", "title", "tags", "products", "language")
 _DELIMITERS = ",;\t|"
 _SURROGATE = re.compile("[\udc80-\udcff]")
-_MAX_RESTARTS = 10
 
 
 class _BadRowError(ValueError):
@@ -106,8 +105,8 @@ def _rows(
     """The line number of each row and its cells, or what is wrong with it."""
     limit = csv.field_size_limit(MAX_CSV_BYTES)
     try:
-        for _ in range(_MAX_RESTARTS):
-            reader = csv.reader(lines[begin:], delimiter=delimiter, strict=True)
+        while begin < len(lines):
+            reader = csv.reader(_from(lines, begin), delimiter=delimiter, strict=True)
             while True:
                 line = begin + reader.line_num + 1
                 try:
@@ -115,17 +114,18 @@ def _rows(
                 except StopIteration:
                     return
                 except csv.Error as error:
-                    yield (
-                        line,
-                        f'the quotation marks do not pair ({error}); write " inside a text as ""',
-                    )
-                    if begin + reader.line_num >= len(lines):
-                        break  # it swallowed the rest: go on below its first line
-                    continue
+                    what = 'the quotation marks do not pair; write " inside a text as ""'
+                    yield line, f"{what} ({error})"
+                    break
                 yield line, row
+            # An open quotation mark swallows what follows: go on right below it.
             begin = line
     finally:
         csv.field_size_limit(limit)
+
+
+def _from(lines: Sequence[str], begin: int) -> Iterator[str]:
+    return (lines[number] for number in range(begin, len(lines)))
 
 
 def _cells(header: Sequence[str], row: list[str] | str) -> dict[str, str]:

@@ -38,6 +38,8 @@ _BLOCKS = frozenset({
     "dt", "fieldset", "figure", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li",
     "main", "ol", "p", "pre", "section", "table", "tbody", "td", "tfoot", "th", "thead", "tr", "ul",
 })  # fmt: skip
+_HEADINGS = "self::h1 or self::h2 or self::h3 or self::h4 or self::h5 or self::h6"
+_HEADINGS_IN_HEADINGS = f"//*[{_HEADINGS}][ancestor::h5 or ancestor::h{QUESTION_LEVEL}]"
 _WRAPPERS = ("div", "section", "article", "main", "header", "form", "fieldset", "center", "aside")
 _ASIDE = re.compile(
     r"(?i)\b(comments?|votes?|related|share|social|breadcrumbs?|cookies?|sidebar|rating|feedback|"
@@ -151,7 +153,7 @@ def _shape(tree: Any) -> None:
     for path in _NO_CONTENT:
         _remove(tree.xpath(path))
     for button in tree.xpath("//button | //*[@role='button'][@aria-expanded]"):
-        if button.xpath("ancestor::*[self::h1 or self::h2 or self::h3 or self::h4]"):
+        if button.xpath(f"ancestor::*[{_HEADINGS}]"):
             button.drop_tag()
         elif _opens_something(button):
             button.tag = f"h{QUESTION_LEVEL}"
@@ -160,6 +162,8 @@ def _shape(tree: Any) -> None:
     for element in tree.iter("summary", "dt", "details", "dl", "dd"):
         headings = {"summary": f"h{QUESTION_LEVEL}", "dt": "h5"}
         element.tag = headings.get(element.tag, "div")
+    for inner in tree.xpath(_HEADINGS_IN_HEADINGS):
+        inner.drop_tag()
     _settle_links(tree)
     for block in list(tree.iter(*_WRAPPERS, "body")):
         _wrap_stray_text(block)

@@ -82,10 +82,7 @@ def _drafts(path: Path, name: Path, language: str, page: Page) -> Iterator[Draft
     if len(parts) > 1 and parts[-1].lower() == "index":
         parts.pop()
     title = one_line_title(page.title or parts[-1])
-    found = list(sections(page.body))
-    if found and _same(found[0].heading, title):
-        found[0] = Section(0, "", found[0].lines)
-    found = [each for each in found if each.heading or _words(each)]
+    found = [each for each in sections(page.body) if each.heading or _words(each)]
     asked = [each for each in found if _is_question(each) and _words(each)]
     if len(asked) > 1 and sum(map(_words, asked)) >= _MOSTLY * sum(map(_words, found)):
         for section in asked:
@@ -95,6 +92,8 @@ def _drafts(path: Path, name: Path, language: str, page: Page) -> Iterator[Draft
                 updated=page.updated,
             )  # fmt: skip
         found = [each for each in found if each not in asked]
+    if found and _same(found[0].heading, title):
+        found[0] = Section(0, "", found[0].lines)
     if sum(map(_words, found)):
         body = "\n".join(map(_as_markdown, found))
         yield Draft(path, 1, id_of(" ".join(parts)), language, title, body, updated=page.updated)
