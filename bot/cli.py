@@ -260,6 +260,37 @@ def evaluate(
         evaluating.show(evaluation, misses, out)
 
 
+@app.command()
+def review(
+    knowledge: Annotated[
+        Path | None, typer.Option(help="Folder of articles; else the one of the settings.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find articles that contradict or repeat each other, and missing translations.
+
+    - **Contradictions**: statements of two articles that share most of their words, but no
+      number of the same unit (days, €, %), or of which one is denied.
+    - **Near duplicates**: articles that are nearest to each other and share half of their words.
+    - The **same title or example question** in several articles.
+    - **Translations** whose numbers of a unit have nothing in common, and missing ones.
+
+    Findings are to be judged: two similar sentences may both be right.
+    """
+    from bot.knowledge.embedding import Embedder
+    from bot.operations import reviewing
+
+    settings = bootstrap.settings()
+    embedder = Embedder(settings.embedding_model, settings.data_dir / "vectors")
+    articles, problems, findings = reviewing.examine(
+        knowledge or settings.knowledge_base, embedder, quiet=as_json
+    )
+    if as_json:
+        _say_json(reviewing.as_json(articles, problems, findings))
+    else:
+        reviewing.show(articles, findings, out)
+
+
 @contextmanager
 def _quiet() -> Iterator[None]:
     yield
