@@ -139,7 +139,7 @@ def _say_problems(problems: Sequence[object]) -> None:
     """Print what is to be mended, each on a line that begins with file and line number."""
     if problems:
         for problem in problems:
-            out.print(problem, markup=False, highlight=False, soft_wrap=True)
+            out.print(str(problem), markup=False, highlight=False, soft_wrap=True)
         out.print(f"{len(problems)} to mend.")
         raise typer.Exit(1)
 

@@ -5,6 +5,8 @@ import gzip
 import io
 import json
 import re
+import subprocess
+import sys
 import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,9 +15,7 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from typer.testing import CliRunner
 
-from bot.cli import app
 from bot.errors import InvalidInput
 from bot.knowledge.articles import Article, read_articles
 from bot.knowledge.drafts import id_of
@@ -24,6 +24,7 @@ from bot.knowledge.import_csv import MAX_CSV_BYTES, read_csv
 from bot.knowledge.import_html import MAX_PAGE_BYTES, UnreadablePageError, read_page
 from bot.knowledge.import_pages import read_pages
 from bot.knowledge.importing import Imported, import_articles
+from bot.settings import ROOT
 
 
 def import_csv(folder: Path, content: str | bytes, **options: bool) -> Imported:
@@ -567,14 +568,29 @@ def test_arbitrary_html_is_a_page_or_a_reason_and_scripts_never_get_in(content: 
 # --- the command ---
 
 
+def usher(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "bot.cli", *arguments],
+        cwd=ROOT,
+        env={
+            "PATH": "/usr/bin:/bin",
+            "USHER_DATA_DIR": str(folder / "data"),
+            "USHER_KNOWLEDGE_BASE": str(folder / "kb"),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
 def test_the_command_reports_to_programs_and_ends_with_one_if_something_is_to_mend(
-    tmp_path: Path, clean_environment: None
+    tmp_path: Path,
 ) -> None:
     source = tmp_path / "faq.csv"
     source.write_text("question,answer\nHow?,Like this.\nWhy?,\n")
     arguments = ["import", str(source), "--language", "en", "--into", str(tmp_path / "en")]
-    done = CliRunner().invoke(app, [*arguments, "--json"])
-    assert done.exit_code == 1
+    done = usher(tmp_path, *arguments, "--json")
+    assert done.returncode == 1
     report = json.loads(done.stdout)
     assert report["written"] == [str(tmp_path / "en" / "how.md")]
     assert report["problems"][0] | {"message": ""} == {
@@ -583,6 +599,6 @@ def test_the_command_reports_to_programs_and_ends_with_one_if_something_is_to_me
         "message": "",
     }
     source.write_text("question,answer\nHow?,Like this.\n")
-    done = CliRunner().invoke(app, arguments)
-    assert done.exit_code == 0
+    done = usher(tmp_path, *arguments)
+    assert done.returncode == 0
     assert "0 articles written, 1 were there already, 0 to mend" in done.stdout
