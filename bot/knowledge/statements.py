@@ -43,7 +43,7 @@ _TOKEN = re.compile(
     r"|(?P<mark>[-–—,،×/~])"
 )
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
-_THOUSANDS = re.compile(r"\d{1,3}(?:[.,]\d{3})+")
+_THOUSANDS = re.compile(r"\d{1,3}(?:([.,])\d{3})(?:\1\d{3})*")
 _LINK_WORDS = "to and or تا یا و ถึง หรือ และ đến tới hoặc và"
 _LINKS = frozenset([*"-–—,،×/~", *_LINK_WORDS.split()])
 _MAGNITUDES = {
@@ -185,8 +185,11 @@ def _words(tokens: Sequence[tuple[str, str]], language: str) -> Iterator[str]:
     for kind, token in tokens:
         if kind not in {"word", "name"} or token in _MAGNITUDES:
             continue
-        whole = language in {"th", "vi"} or kind == "name" or token in stop_words(language)
-        yield token if whole else token[:_BEGINNING]
+        if language in {"th", "vi"} or kind == "name" or token in stop_words(language):
+            yield token
+        else:
+            singular = token.removesuffix("s") if language == "en" and len(token) > 3 else token
+            yield singular[:_BEGINNING]
 
 
 def _tokens(text: str, language: str) -> list[tuple[str, str]]:
@@ -242,10 +245,11 @@ def _unit(tokens: Sequence[tuple[str, str]], at: int) -> str:
 
 
 def _value(number: str) -> float:
-    if _THOUSANDS.fullmatch(number):
-        return float(re.sub(r"[.,]", "", number))
-    whole, *parts = re.split(r"[.,]", number)
-    return float(f"{whole}.{''.join(parts)}") if parts else float(whole)
+    """1,690.50 and 1.690,50 are the same; 1.500 is a thousand and a half, as in most prices."""
+    *whole, last = re.split(r"[.,]", number)
+    if not whole or _THOUSANDS.fullmatch(number):
+        return float("".join([*whole, last]))
+    return float(f"{''.join(whole)}.{last}")
 
 
 def _names(text: str, language: str) -> frozenset[str]:
