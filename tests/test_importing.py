@@ -379,7 +379,8 @@ def test_structure_links_and_date_are_kept(tmp_path: Path) -> None:
         '<p>You can <strong>cancel</strong> for 30 minutes. See <a href="https://m.org/a">this</a>'
         ' or <a href="/b">that</a> or <a href="javascript:x()">it</a>.</p>'
         "<h2>How</h2><ol><li>Open it.</li><li>Press <em>Cancel</em>.</li></ol>"
-        "<table><tr><th>Land</th><th>Fee</th></tr><tr><td>VN</td><td>0</td></tr></table>"
+        "<figure><table><tr><th>Land</th><th>Fee</th></tr><tr><td>VN</td><td>0</td></tr></table>"
+        "<figcaption>Fees of all lands</figcaption></figure>"
         "<pre><code># no heading\nx = 1</code></pre><p># neither</p>"
         '<aside class="x"><a href="/1">Track it</a> <a href="/2">Change it</a></aside>'
     )
@@ -392,7 +393,7 @@ def test_structure_links_and_date_are_kept(tmp_path: Path) -> None:
     assert article.short_answer == (
         "You can cancel for 30 minutes. See this (https://m.org/a) or that or it."
     )
-    for part in ("## How", "1. Open it.", "2. Press *Cancel*.", "| VN | 0 |", "```\n# no heading"):
+    for part in ("## How", "1. Open it.", "2. Press *Cancel*.", "| VN | 0 |", "Fees of all", "```\n# no heading"):
         assert part in article.body
     assert not any(each in article.body for each in ("javascript", "Track it", "/b", *NOISE[:3]))
     assert [each.split("\n")[0] for each in article.passages] == [

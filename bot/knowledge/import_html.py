@@ -40,6 +40,10 @@ _BLOCKS = frozenset({
 })  # fmt: skip
 _HEADINGS = "self::h1 or self::h2 or self::h3 or self::h4 or self::h5 or self::h6"
 _HEADINGS_IN_HEADINGS = f"//*[{_HEADINGS}][ancestor::h5 or ancestor::h{QUESTION_LEVEL}]"
+_PLAINER = {
+    "summary": f"h{QUESTION_LEVEL}", "dt": "h5", "details": "div", "dl": "div", "dd": "div",
+    "figure": "div", "figcaption": "p",  # or else tables and code in figures are dropped
+}  # fmt: skip
 _WRAPPERS = ("div", "section", "article", "main", "header", "form", "fieldset", "center", "aside")
 _ASIDE = re.compile(
     r"(?i)\b(comments?|votes?|related|share|social|breadcrumbs?|cookies?|sidebar|rating|feedback|"
@@ -159,9 +163,8 @@ def _shape(tree: Any) -> None:
             button.tag = f"h{QUESTION_LEVEL}"
         elif button.tag == "button":
             _remove([button])
-    for element in tree.iter("summary", "dt", "details", "dl", "dd"):
-        headings = {"summary": f"h{QUESTION_LEVEL}", "dt": "h5"}
-        element.tag = headings.get(element.tag, "div")
+    for element in tree.iter(*_PLAINER):
+        element.tag = _PLAINER[element.tag]
     for inner in tree.xpath(_HEADINGS_IN_HEADINGS):
         inner.drop_tag()
     _settle_links(tree)
