@@ -1,11 +1,12 @@
 """Saved edits are served within seconds; what is broken is served as it was before."""
 
+import asyncio
 import shutil
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,8 +25,11 @@ from hypothesis.stateful import (
 )
 
 from bot.errors import WrongSetting
+from bot.knowledge.articles import Article
 from bot.knowledge.folder import ArticleFolder
+from bot.knowledge.live import LiveArticles
 from bot.knowledge.service import create_app, load_matcher
+from bot.operations.doctor import before_start
 from bot.settings import ROOT, Settings, load_settings
 from tests.conftest import START_SECONDS, Serve, free_port, wait_until
 
@@ -434,6 +438,41 @@ def test_where_the_system_tells_nothing_the_folder_is_polled(
     with served(settings) as knowledge:
         write(settings.knowledge_base, "returns", returns("Polled."))
         wait_until(lambda: answer(knowledge) == "Polled.")
+
+
+def test_articles_that_cannot_be_indexed_leave_what_was_served_before(files: Path) -> None:
+    served: list[set[str]] = []
+
+    def serve(articles: Sequence[Article]) -> None:
+        if any("crash" in each.body for each in articles):
+            raise KeyError("a fault of the indexing")
+        served.append({each.body for each in articles})
+
+    async def edit() -> None:
+        write(files, "returns", article("returns", "crash"))
+        await live.reload()
+        await live.reload(again=True)
+        assert served == []
+        assert "a fault of the indexing" in live.problems[0]
+        write(files, "returns", article("returns", "New."))
+        await live.reload()
+        assert served == [{"New.", "Two days."}]
+        assert live.problems == []
+
+    folder = ArticleFolder(files)
+    folder.refresh()
+    live = LiveArticles(folder, files, serve)
+    asyncio.run(edit())
+
+
+def test_a_broken_article_does_not_keep_usher_from_starting(settings: Settings) -> None:
+    write(settings.knowledge_base, "payment", "broken")
+    found = {each.name: each for each in before_start(settings)}["articles"]
+    assert not found.ok
+    assert not found.blocks
+    shutil.rmtree(settings.knowledge_base)
+    found = {each.name: each for each in before_start(settings)}["articles"]
+    assert found.blocks
 
 
 def usher_index(settings: Settings) -> subprocess.CompletedProcess[str]:

@@ -1,7 +1,6 @@
 """Saved edits of articles are served, without a restart and without a gap."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -68,10 +67,10 @@ class LiveArticles:
         self._served, self._failure = articles, ""
         try:
             self._serve(articles)
-        except (OSError, ValueError, MemoryError, sqlite3.Error) as error:
+        except Exception as error:  # whatever it is, the old index goes on serving
             # Not tried at every tick: the same articles would fail the same way.
             self._failure = (
-                f"the articles cannot be indexed ({error}); what was served before still is. "
+                f"the articles cannot be indexed ({error!r}); what was served before still is. "
                 "Mend the cause, then run `usher index`"
             )
             log.exception("articles cannot be indexed")
