@@ -393,7 +393,14 @@ def test_structure_links_and_date_are_kept(tmp_path: Path) -> None:
     assert article.short_answer == (
         "You can cancel for 30 minutes. See this (https://m.org/a) or that or it."
     )
-    for part in ("## How", "1. Open it.", "2. Press *Cancel*.", "| VN | 0 |", "Fees of all", "```\n# no heading"):
+    for part in (
+        "## How",
+        "1. Open it.",
+        "2. Press *Cancel*.",
+        "| VN | 0 |",
+        "Fees of all",
+        "```\n# no heading",
+    ):
         assert part in article.body
     assert not any(each in article.body for each in ("javascript", "Track it", "/b", *NOISE[:3]))
     assert [each.split("\n")[0] for each in article.passages] == [
