@@ -160,7 +160,10 @@ def restorer() -> AccentRestorer:
     [
         ("don hang cua toi o dau", "đơn hàng của tôi ở đâu"),
         ("toi muon doi tra don hang", "tôi muốn đổi trả đơn hàng"),
+        ("don hang br-10234 cua toi o dau?", "đơn hàng br-10234 của tôi ở đâu?"),
         ("đơn hàng ko đc", "đơn hàng không được"),
+        ("đơn hang cua toi o dau roi", "đơn hàng của tôi ở đâu rồi"),
+        ("bao nhieu tien 5 kg", "bao nhiêu tiền 5 kg"),
         ("abc xyz 123", "abc xyz 123"),
         ("", ""),
     ],
@@ -169,6 +172,10 @@ def test_accents_and_words_left_out_are_put_back(
     restorer: AccentRestorer, typed: str, meant: str
 ) -> None:
     assert restorer.restore(typed) == meant
+
+
+def test_everyday_words_get_accents_without_any_vietnamese_article() -> None:
+    assert AccentRestorer([]).restore("cho hoi bao nhieu tien vay") == "cho hỏi bao nhiêu tiền vậy"
 
 
 @given(st.text(max_size=80))
