@@ -1,0 +1,64 @@
+"""BM25 of whole articles (Robertson & Zaragoza 2009), as a share of what a question says."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import bm25s
+import numpy as np
+from numpy.typing import NDArray
+
+_K1 = 1.2
+_B = 0.75
+
+Scores = NDArray[np.float32]
+
+
+class LexicalIndex:
+    """Articles by their tokens. A score of 1 would mean that an article is about nothing else
+    than the question's words; words that no article has count as not found.
+    """
+
+    def __init__(self, documents: Sequence[Sequence[str]]) -> None:
+        """
+        Args:
+            documents: the tokens of each article, repetitions included.
+        """
+        self._size = len(documents)
+        self._mean_length = sum(map(len, documents)) / max(len(documents), 1) or 1.0
+        found_in: Counter[str] = Counter()
+        for document in documents:
+            found_in.update(set(document))
+        # Lucene's: never negative, and bounds what one token can add to a score.
+        self._weights = {
+            token: float(np.log1p((len(documents) - n + 0.5) / (n + 0.5)))
+            for token, n in found_in.items()
+        }
+        self._unknown = float(np.log1p((len(documents) + 0.5) / 0.5))
+        self._vocabulary = {token: n for n, token in enumerate(self._weights)}
+        self._bm25 = bm25s.BM25(k1=_K1, b=_B, method="lucene")
+        if self._vocabulary:
+            ids = [[self._vocabulary[token] for token in document] for document in documents]
+            self._bm25.index((ids, self._vocabulary), show_progress=False)
+
+    def scores(self, tokens: Sequence[str]) -> Scores:
+        """Share of the tokens' weight found in each article, 0–1."""
+        known = [self._vocabulary[token] for token in set(tokens) if token in self._vocabulary]
+        if not known:
+            return np.zeros(self._size, dtype=np.float32)
+        found: Scores = self._bm25.get_scores_from_ids(known)
+        return found / self._total(tokens)
+
+    def score_without(self, tokens: Sequence[str], document: Sequence[str]) -> float:
+        """The score of one of the articles, were these tokens not part of it."""
+        counts = Counter(document)
+        length = (len(document) - len(tokens)) / self._mean_length
+        found = 0.0
+        for token, taken in Counter(tokens).items():
+            remaining = counts[token] - taken
+            if remaining > 0:
+                saturated = remaining / (remaining + _K1 * (1 - _B + _B * length))
+                found += self._weights[token] * saturated
+        return found / self._total(tokens)
+
+    def _total(self, tokens: Sequence[str]) -> float:
+        return sum(self._weights.get(token, self._unknown) for token in set(tokens)) or 1.0
