@@ -33,9 +33,10 @@ format:  ## format and fix what can be fixed by a tool
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-bench: setup-dev  ## accuracy and load; results are kept in benchmarks/results/
+bench: setup-dev  ## accuracy, speed and load; results are kept in benchmarks/results/
 	.venv/bin/usher prepare
 	$(PYTHON) benchmarks/accuracy.py
+	$(PYTHON) benchmarks/speed.py
 	$(PYTHON) benchmarks/load.py
 
 web:  ## build the widget and the console (needs Node.js)

@@ -1,0 +1,135 @@
+"""Articles and questions of any number for measurements of speed.
+
+Articles are put together from sentences of the shop's own articles, with a few made-up words
+each, so that lengths are true to life and every article brings new words, as real ones do.
+"""
+
+import csv
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from bot.knowledge.articles import Article, read_articles
+from bot.knowledge.embedding import Embedder, Role, Vectors
+from bot.settings import ROOT
+
+HERE = Path(__file__).parent
+QUESTION_LENGTH = 60
+_LETTERS = {
+    "en": "abcdefghiklmnoprstuvw",
+    "vi": "abcdeghiklmnopqrstuvxy",
+    "th": "กขคงจชดตทนบปพฟมยรลวสหอ",
+    "fa": "ابپتجچخدرزسشفقکگلمنوهی",
+}
+_NEW_WORDS = 12
+
+
+def write_articles(folder: Path, count: int, languages: Sequence[str]) -> None:
+    """So many articles, the languages by turns, in `folder/<language>/`."""
+    for number in range(count):
+        _write(folder, number, languages[number % len(languages)])
+
+
+def write_passages(folder: Path, count: int, language: str) -> int:
+    """Articles of one language until they have so many passages; how many that were."""
+    number = passages = 0
+    while passages < count:
+        passages += _write(folder, number, language)
+        number += 1
+    return number
+
+
+def _write(folder: Path, number: int, language: str) -> int:
+    """One article; about how many passages it has."""
+    chance = random.Random(f"{language} {number}")
+    own = _own(language)
+    model = chance.choice(own)
+    words = ["".join(chance.choices(_LETTERS[language], k=6)) for _ in range(_NEW_WORDS)]
+
+    def mixed(texts: Sequence[str]) -> list[str]:
+        return [f"{text} {chance.choice(words)}" for text in texts]
+
+    lines = [line for each in chance.sample(own, 8) for line in each.body.split("\n") if line]
+    body = [
+        mixed([chance.choice(lines)])[0] if line and not line.startswith("#") else line
+        for line in model.body.split("\n")
+    ]
+    questions = [chance.choice(chance.choice(own).questions) for _ in model.questions]
+    front = {
+        "id": f"{model.id}-{number}",
+        "language": language,
+        "title": mixed([model.title])[0],
+        "questions": mixed(questions),
+    }
+    file = folder / language / f"{front['id']}.md"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(front, allow_unicode=True, sort_keys=False, width=1000)
+    file.write_text(f"---\n{text}---\n" + "\n".join(body) + "\n", "utf-8")
+    return len(model.passages)
+
+
+_own_articles: dict[str, list[Article]] = {}
+
+
+def _own(language: str) -> list[Article]:
+    if not _own_articles:
+        for each in read_articles(ROOT / "knowledge_base")[0]:
+            _own_articles.setdefault(each.language, []).append(each)
+    return _own_articles[language]
+
+
+def questions(language: str, count: int) -> list[str]:
+    """Different questions of 60 characters, as customers of the shop wrote them, cut or joined."""
+    texts = [
+        row["text"]
+        for name in ("questions", "newcomers", "strangers")
+        for file in [HERE / name / f"{language}.csv"]
+        if file.exists()
+        for row in csv.DictReader(file.read_text("utf-8").splitlines())
+    ]
+    chance = random.Random(language)
+    found: dict[str, None] = {}
+    while len(found) < count:
+        joined = " ".join(chance.sample(texts, 3))
+        if len(joined) >= QUESTION_LENGTH:
+            found[joined[:QUESTION_LENGTH].strip()] = None
+    return list(found)
+
+
+class PerturbedEmbedder(Embedder):
+    """Embeds questions, but makes up vectors of articles: true ones, moved a little.
+
+    For 200,000 passages the model would need hours, and the time of a search does not depend
+    on what the vectors mean. Neighbours lie about as near as those of real articles.
+    """
+
+    _MOVED = 0.35
+    _POOL = 400
+
+    def __init__(self, model: str, cache_folder: Path) -> None:
+        super().__init__(model, cache_folder)
+        own = [each for language in _LETTERS for each in _own(language)]
+        asked = [text for each in own for text in each.questions][: self._POOL]
+        told = [text for each in own for text in each.passages][: self._POOL]
+        self._pool: dict[Role, Vectors] = {
+            "query": super().encode_cached(asked, "query"),
+            "passage": super().encode_cached(told, "passage"),
+        }
+
+    def encode_cached(
+        self,
+        texts: Sequence[str],
+        role: Role,
+        progress: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> Vectors:
+        pool = self._pool[role]
+        chance = np.random.default_rng(len(texts))
+        vectors = pool[chance.integers(0, len(pool), len(texts))]
+        noise = chance.standard_normal(vectors.shape, dtype=np.float32)
+        vectors = vectors + noise * np.float32(self._MOVED / vectors.shape[1] ** 0.5)
+        made_up: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+        progress(len(texts), len(texts))
+        return made_up
