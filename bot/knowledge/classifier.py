@@ -6,6 +6,7 @@ no folds, no chance. The kernel is approximated through some of the texts where 
 (Nyström; Williams & Seeger 2001).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,21 +94,39 @@ def learn(
 
     without_text = np.empty((len(rows), articles), dtype=np.float32)
     without_article = np.empty_like(without_text)
-    asked, first = np.unique(owners[rows], return_index=True)
-    for article, begin, end in zip(asked, first, [*first[1:], len(rows)], strict=True):
-        start, stop = np.searchsorted(owners, [article, article + 1])
-        mine = features(units[start:stop])
+    bounds = np.searchsorted(owners, np.arange(articles + 1))
+    for block in _blocks(np.unique(owners[rows]), np.diff(bounds)):
+        texts = np.concatenate([np.arange(bounds[n], bounds[n + 1]) for n in block])
+        mine = features(units[texts])
         fitted = mine @ solution
-        influence = mine @ cho_solve(factor, mine.T, check_finite=False)
-        within = rows[begin:end] - start
-        own = influence[within, within][:, None]
-        kept = fitted[within]
-        kept[:, article] -= own[:, 0]
-        without_text[begin:end] = kept / (1 - own)
-        others = np.linalg.solve(np.eye(stop - start, dtype=np.float32) - influence, fitted)
-        without_article[begin:end] = others[within]
-        without_article[begin:end, article] = 0
+        solved = cho_solve(factor, mine.T, check_finite=False)
+        start = 0
+        for article in block:
+            stop = start + bounds[article + 1] - bounds[article]
+            influence = mine[start:stop] @ solved[:, start:stop]
+            begin, end = np.searchsorted(rows, [bounds[article], bounds[article + 1]])
+            within = rows[begin:end] - bounds[article]
+            own = influence[within, within]
+            kept = fitted[start:stop][within]
+            kept[:, article] -= own
+            without_text[begin:end] = kept / (1 - own[:, None])
+            apart = np.eye(stop - start, dtype=np.float32) - influence
+            without_article[begin:end] = np.linalg.solve(apart, fitted[start:stop])[within]
+            without_article[begin:end, article] = 0
+            start = stop
     return classifier, LeftOut(without_text, without_article)
+
+
+def _blocks(articles: Rows, sizes: Rows) -> Iterator[list[int]]:
+    """Articles whose texts together are worth one call of the linear algebra."""
+    block: list[int] = []
+    for article in articles:
+        if block and sizes[[*block, article]].sum() > _ROWS_AT_ONCE:
+            yield block
+            block = []
+        block.append(int(article))
+    if block:
+        yield block
 
 
 def _landmarks(texts: int, articles: int) -> int:

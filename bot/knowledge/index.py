@@ -1,11 +1,10 @@
-"""Articles as evidence: vectors, a classifier and BM25, one language at a time, searched exactly."""
+"""Articles as evidence, searched exactly, one language at a time."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bot.knowledge.articles import Article
 from bot.knowledge.calibration import (
@@ -15,10 +14,10 @@ from bot.knowledge.calibration import (
     Evidence,
     calibrate,
 )
-from bot.knowledge.classifier import LeftOut, learn
-from bot.knowledge.embedding import Embedder, Vectors
+from bot.knowledge.classifier import LeftOut, Rows, learn
+from bot.knowledge.embedding import Embedder, Role, Vectors
 from bot.knowledge.everyday import EVERYDAY
-from bot.knowledge.feedback import weighed
+from bot.knowledge.feedback import Weighed, weighed
 from bot.knowledge.language import LanguageDetector
 from bot.knowledge.lexical import LexicalIndex
 from bot.knowledge.normalising import normalise
@@ -33,6 +32,8 @@ _MOST_QUESTIONS = 1000
 _MOST_TEXTS = 1000
 """Articles with more texts than this do not ask: their influence on themselves is a matrix."""
 _AT_ONCE = 100
+_ABROAD = np.array([2.0, 0.5, 0.6], dtype=np.float32)
+"""What class and words are still worth for a question in another language than the articles."""
 _PRODUCT_ADVANTAGE = 1.0
 """Added to the order (natural log-odds) of articles about what was bought or is spoken of."""
 
@@ -56,6 +57,14 @@ class Query:
 
 
 @dataclass(frozen=True)
+class _Judged:
+    """Feedback of one person on one question."""
+
+    query: Query
+    weighed: Weighed
+
+
+@dataclass(frozen=True)
 class _Text:
     """One text of an article."""
 
@@ -75,13 +84,16 @@ class Index:
         progress: Progress = lambda _done, _total: None,
         *,
         feedback: Sequence[Feedback] = (),
+        previous: "Index | None" = None,
     ) -> None:
         """
         Args:
             progress: told how many texts are embedded and how many there are.
             feedback: questions that people have judged.
+            previous: languages in which nothing has changed since are taken from it.
         """
         self.articles = list(articles)
+        self._feedback = tuple(feedback)
         self._embedder = embedder
         self._by_id = {(article.language, article.id): article for article in articles}
         self._restorer = AccentRestorer(
@@ -95,35 +107,44 @@ class Index:
             for article in articles
             for text in (article.title, *article.questions, article.short_answer)
         )
-        languages = list(dict.fromkeys(article.language for article in articles))
-        spoken = {
-            language: [each for each in articles if each.language == language]
-            for language in languages
+        by_language: dict[str, list[Article]] = {}
+        for article in articles:
+            by_language.setdefault(article.language, []).append(article)
+        self._parts: dict[str, _LanguagePart] = {}
+        if previous and previous._feedback == self._feedback:
+            self._parts = {
+                language: part
+                for language, part in previous._parts.items()
+                if part.articles == by_language.get(language)
+            }
+        texts = {
+            language: list(_texts_of(some))
+            for language, some in by_language.items()
+            if language not in self._parts
         }
-        texts = {language: list(_texts_of(some)) for language, some in spoken.items()}
         vectors = _embed(texts, embedder, progress)
+        for language in texts:
+            part = _LanguagePart(by_language[language], texts[language], vectors[language])
+            part.calibrate(self._judged(part))
+            self._parts[language] = part
         self._accents = {
             language: embedder.encode_cached(list(map(normalise, sentences)), "query").mean(axis=0)
             for language, sentences in EVERYDAY.items()
         }
-        self._parts = {
-            language: _LanguagePart(spoken[language], texts[language], vectors[language])
-            for language in languages
-        }
-        for language, part in self._parts.items():
-            judged = [
-                each
-                for each in weighed(feedback, articles, part.questions)
-                if each.feedback.language == language
-            ]
-            asked = [self._spelled(each.feedback.text, language) for each in judged]
-            queries = [
-                Query(text, vector, language)
-                for text, vector in zip(asked, embedder.encode_cached(asked, "query"), strict=False)
-            ]
-            part.calibrate(
-                [(q, each.feedback, each.weight) for q, each in zip(queries, judged, strict=True)]
-            )
+
+    def _judged(self, part: "_LanguagePart") -> list[_Judged]:
+        """What people have said in the language of a part, as it is searched for."""
+        judged = [
+            each
+            for each in weighed(self._feedback, self.articles, part.questions)
+            if each.feedback.language == part.language
+        ]
+        spelled = [self._spelled(each.feedback.text, part.language) for each in judged]
+        vectors = self._embedder.encode_cached(spelled, "query")
+        return [
+            _Judged(Query(text, vector, part.language), each)
+            for text, vector, each in zip(spelled, vectors[: len(judged)], judged, strict=True)
+        ]
 
     @property
     def size(self) -> int:
@@ -190,7 +211,11 @@ def _embed(
     told = np.array([each.kind == "passage" for _, each in everything], dtype=bool)
     vectors: list[Vectors] = [np.zeros(0, dtype=np.float32)] * len(everything)
     done = 0
-    for role, places in (("query", np.flatnonzero(~told)), ("passage", np.flatnonzero(told))):
+    roles: Sequence[tuple[Role, Rows]] = (
+        ("query", np.flatnonzero(~told)),
+        ("passage", np.flatnonzero(told)),
+    )
+    for role, places in roles:
         before = done
 
         def tell(some: int, _: int, before: int = before) -> None:
@@ -229,15 +254,15 @@ class _LanguagePart:
     def __init__(
         self, articles: Sequence[Article], texts: Sequence[_Text], vectors: Vectors
     ) -> None:
-        self._articles = articles
-        self._language = articles[0].language
+        self.articles = articles
+        self.language = articles[0].language
         self._texts = texts
         self._vectors = vectors
         self._owners = np.array([each.owner for each in texts], dtype=np.int64)
         self._starts = np.searchsorted(self._owners, np.arange(len(articles)))
         self._documents: list[list[str]] = [[] for _ in articles]
         for each in texts:
-            self._documents[each.owner].extend(_tokens(each.text, self._language))
+            self._documents[each.owner].extend(_tokens(each.text, self.language))
         self._words = LexicalIndex(self._documents)
         self._kinds = self._own_questions()
         rows = np.sort(np.concatenate([*self._kinds, np.zeros(0, dtype=np.int64)]))
@@ -254,16 +279,17 @@ class _LanguagePart:
         return len(self._rows)
 
     def search(self, query: Query, products: Sequence[str]) -> list[Found]:
-        evidence = self._evidence(query.vector[None], [_tokenise(query.text, self._language)])[0]
-        order = self.calibration.order(evidence)
+        evidence = self._evidence(query.vector[None], [_tokenise(query.text, self.language)])[0]
+        trusted = evidence if query.language == self.language else evidence * _ABROAD
+        order = self.calibration.order(trusted)
         bought = set(products)
         if bought:
             order = order + _PRODUCT_ADVANTAGE * np.array(
-                [not bought.isdisjoint(article.products) for article in self._articles]
+                [not bought.isdisjoint(article.products) for article in self.articles]
             )
         best = np.argsort(-order, kind="stable")[:3]
         return [
-            Found(self._articles[n], self.calibration.probability(evidence, order, n)) for n in best
+            Found(self.articles[n], self.calibration.probability(evidence, order, n)) for n in best
         ]
 
     def _evidence(self, vectors: Vectors, tokens: Sequence[Sequence[str]]) -> Evidence:
@@ -272,34 +298,35 @@ class _LanguagePart:
         words = np.stack([self._words.scores(each) for each in tokens])
         return np.stack([nearest, self._classifier.scores(vectors), words], axis=2) * SCALES
 
-    def _own_questions(self) -> list[NDArray[np.int64]]:
+    def _own_questions(self) -> list[Rows]:
         """Rows of the texts to ask, by kind: as the writer lets customers ask, and titles.
 
         Where there are no example questions the passages ask. A title that shares no word
         with its article is a number or a name: nobody would ask so.
         """
-        counts = np.bincount(self._owners, minlength=len(self._articles))
+        counts = np.bincount(self._owners, minlength=len(self.articles))
         said: list[int] = []
         titles: list[int] = []
         for row, each in enumerate(self._texts):
             if counts[each.owner] > _MOST_TEXTS:
                 continue
             if each.kind == "title":
-                tokens = _tokens(each.text, self._language)
+                tokens = _tokens(each.text, self.language)
                 if self._words.score_without(tokens, self._documents[each.owner]) > 0:
                     titles.append(row)
-            elif each.kind == "question" or not self._articles[each.owner].questions:
+            elif each.kind == "question" or not self.articles[each.owner].questions:
                 said.append(row)
         return [_some(rows) for rows in (said, titles) if rows]
 
-    def calibrate(self, judged: Sequence[tuple[Query, Feedback, float]]) -> None:
+    def calibrate(self, judged: Sequence[_Judged]) -> None:
         """Ask the own questions, hear what people say, and fit."""
         assert self._left_out is not None
         kinds = [self._ask(rows, self._left_out) for rows in self._kinds]
-        self.calibration = calibrate(kinds, [*self._said_by_people(judged)])
+        said = [self._said(each) for each in judged]
+        self.calibration = calibrate(kinds, [each for each in said if each])
         del self._left_out, self._documents, self._kinds
 
-    def _ask(self, rows: NDArray[np.int64], left_out: LeftOut) -> tuple[Asked, Asked]:
+    def _ask(self, rows: Rows, left_out: LeftOut) -> tuple[Asked, Asked]:
         """Questions of one kind: each without its text, then without its article."""
         answerable: list[Asked] = []
         unanswerable: list[Asked] = []
@@ -310,7 +337,7 @@ class _LanguagePart:
             near = self._vectors[some] @ self._vectors.T
             near[n, some] = 0
             nearest = np.maximum.reduceat(near, self._starts, axis=1)
-            tokens = [_tokens(self._texts[row].text, self._language) for row in some]
+            tokens = [_tokens(self._texts[row].text, self.language) for row in some]
             words = np.stack([self._words.scores(each) for each in tokens])
             nobody = np.stack([nearest, left_out.without_article[places], words], axis=2)
             nobody[n, owners] = 0
@@ -323,22 +350,24 @@ class _LanguagePart:
             answerable.append(Asked.of(evidence * SCALES, owners, ones))
         return Asked.joined(answerable), Asked.joined(unanswerable)
 
-    def _said_by_people(self, judged: Sequence[tuple[Query, Feedback, float]]) -> Iterator[Asked]:
-        places = {article.id: n for n, article in enumerate(self._articles)}
-        for query, feedback, weight in judged:
-            evidence = self._evidence(query.vector[None], [_tokens(query.text, self._language)])
-            right = -1
-            if feedback.article is not None:
-                if feedback.article not in places:
-                    continue
-                if feedback.right:
-                    right = places[feedback.article]
-                elif evidence[0, :, 1].argmax() != places[feedback.article]:
-                    continue  # what was wrong is not what would be answered
-            yield Asked.of(evidence, np.array([right]), np.array([weight]))
+    def _said(self, judged: _Judged) -> Asked | None:
+        """A judged question as evidence; None if it says nothing of what would be answered."""
+        query, feedback = judged.query, judged.weighed.feedback
+        evidence = self._evidence(query.vector[None], [_tokens(query.text, self.language)])
+        right = -1
+        if feedback.article is not None:
+            ids = [article.id for article in self.articles]
+            if feedback.article not in ids:
+                return None
+            place = ids.index(feedback.article)
+            if feedback.right:
+                right = place
+            elif evidence[0, :, 1].argmax() != place:
+                return None
+        return Asked.of(evidence, np.array([right]), np.array([judged.weighed.weight]))
 
 
-def _some(rows: Sequence[int]) -> NDArray[np.int64]:
+def _some(rows: Sequence[int]) -> Rows:
     """At most as many as are asked, scattered evenly."""
     chosen = np.linspace(0, len(rows) - 1, min(len(rows), _MOST_QUESTIONS)).astype(np.int64)
     return np.array(rows, dtype=np.int64)[chosen]

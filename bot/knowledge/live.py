@@ -58,13 +58,22 @@ class LiveArticles:
         async with self._one_at_a_time:
             await asyncio.to_thread(self._reload, again)
 
+    async def serve_again(self) -> None:
+        """Index the same articles anew: something else that an index is made of has changed."""
+        async with self._one_at_a_time:
+            await asyncio.to_thread(self._index)
+
     def _reload(self, again: bool) -> None:
         self._folder.refresh()
         self._tell()
         articles = self._folder.articles
         if articles == self._served and not (again and self._failure):
             return
-        self._served, self._failure = articles, ""
+        self._served = articles
+        self._index()
+
+    def _index(self) -> None:
+        articles, self._failure = self._served, ""
         try:
             self._serve(articles)
         except Exception as error:  # whatever it is, the old index goes on serving

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 
 from markdown_it import MarkdownIt
 
-MAX_PASSAGE_LENGTH = 500
-"""Characters of a passage with its heading; the embedding model reads no more."""
+MAX_PASSAGE_LENGTH = 240
+"""Characters of a passage with its heading: a sentence or three. Shorter ones are found more often
+(XQuAD, nearest passage first: 0.90 for whole paragraphs, 0.94 for sentences)."""
 
-_MAX_NAME_LENGTH = 200
+_MAX_NAME_LENGTH = 80
 _HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]|$)")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 # Persian and Urdu marks, and the full-width ones of mixed texts, end sentences too. Thai has

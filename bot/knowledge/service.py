@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from functools import partial
 from typing import Any, cast
@@ -16,10 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from bot.errors import WrongSetting
 from bot.knowledge.articles import Article
 from bot.knowledge.embedding import Embedder
+from bot.knowledge.feedback import JudgedQuestions, ReadFeedback, no_feedback
 from bot.knowledge.folder import ArticleFolder
 from bot.knowledge.index import Index
 from bot.knowledge.live import LiveArticles
 from bot.knowledge.matching import Matcher
+from bot.messages import Feedback
 from bot.settings import Settings
 
 
@@ -46,40 +48,53 @@ def load_folder(settings: Settings) -> ArticleFolder:
     return folder
 
 
-def load_matcher(settings: Settings, folder: ArticleFolder | None = None) -> Matcher:
+def load_matcher(
+    settings: Settings,
+    folder: ArticleFolder | None = None,
+    feedback: Sequence[Feedback] = (),
+) -> Matcher:
     """Model and index as the settings say, of articles that are read now or were just before."""
     folder = folder or load_folder(settings)
     embedder = Embedder(settings.embedding_model, settings.data_dir / "vectors")
-    return Matcher(embedder, Index(folder.articles, embedder), settings.answer_precision)
+    index = Index(folder.articles, embedder, feedback=feedback)
+    return Matcher(embedder, index, settings.answer_precision)
 
 
 class _State:
     """What the process works with once the articles are indexed."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, feedback: ReadFeedback) -> None:
+        self.judged = JudgedQuestions(feedback)
+        self.judged.refresh()
         folder = load_folder(settings)
-        self.matcher = load_matcher(settings, folder)
+        self.matcher = load_matcher(settings, folder, self.judged.current)
         self.live = LiveArticles(folder, settings.knowledge_base, self._serve)
 
     def _serve(self, articles: Sequence[Article]) -> None:
-        embedder = self.matcher.embedder
-        self.matcher.index = Index(articles, embedder)
+        matcher = self.matcher
+        matcher.index = Index(
+            articles, matcher.embedder, feedback=self.judged.current, previous=matcher.index
+        )
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, feedback: ReadFeedback = no_feedback) -> FastAPI:
     # A question keeps one core busy; the engine lets go of Python's lock meanwhile.
     pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="match")
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
-        state = await loop.run_in_executor(pool, _State, settings)
+        state = await loop.run_in_executor(pool, _State, settings, feedback)
         app.state.knowledge = state
-        watching = asyncio.create_task(state.live.watch())
+        seconds = settings.feedback_refresh_minutes * 60
+        tasks = [
+            asyncio.create_task(state.live.watch()),
+            asyncio.create_task(state.judged.watch(seconds, state.live.serve_again)),
+        ]
         yield
-        watching.cancel()
-        with suppress(asyncio.CancelledError):
-            await watching
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         pool.shutdown(cancel_futures=True)
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
@@ -104,7 +119,9 @@ def create_app(settings: Settings) -> FastAPI:
 
     @app.post("/reload")
     async def reload() -> dict[str, Any]:
-        """Read the articles now, without waiting to be told by the file system."""
+        """Read articles and feedback now, without waiting to be told by the file system."""
+        if await asyncio.to_thread(state().judged.refresh):
+            await state().live.serve_again()
         await state().live.reload(again=True)
         return summary()
 

@@ -23,7 +23,7 @@ def knowledge() -> FastAPI:
     from bot.knowledge import service  # torch is loaded by this process alone
 
     bootstrap.configure_logging()
-    return service.create_app(bootstrap.settings())
+    return service.create_app(bootstrap.settings(), bootstrap.feedback_reader())
 
 
 def actions() -> "Sanic[Any, Any]":
