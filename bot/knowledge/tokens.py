@@ -49,13 +49,15 @@ class Tokeniser:
 
     def __call__(self, text: str, language: str) -> list[str]:
         """Words of a text as `normalise` leaves it, without punctuation; then their parts."""
+        if language == "vi":
+            text = without_accents(text)
         text = " ".join(_RUN.sub(" ", _SYMBOL.sub(_separate, text)).split())
         if language == "th":
             words = _words(newmm.segment(text, safe_mode=True))
             clusters = (subword_tokenize(chunk, engine="tcc") for chunk in text.split())
             return [*words, *(one + other for chunk in clusters for one, other in pairwise(chunk))]
         if language == "vi":
-            words = _words(self._split(without_accents(text), "xx"))
+            words = _words(self._split(text, "xx"))
             return [*words, *(f"{one}_{other}" for one, other in pairwise(words))]
         length = _BEGINNING
         if language == "fa":
