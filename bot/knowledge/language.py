@@ -54,7 +54,7 @@ _OTHER_SYLLABLE = 4e-5
 """Probability of a well-built Vietnamese syllable that is not known."""
 _NEIGHBOURS = math.log(8)
 """Evidence of two syllables that are known to stand together."""
-_ELSEWHERE = 6e-5
+_ELSEWHERE = 4e-5
 """Probability of any Latin word in another language."""
 _LOAN = 1 / 8
 """How much rarer well-known English words are in other languages; small ones even more."""
