@@ -15,6 +15,7 @@ in 215 of 983 places (most facts are stated once) and nothing else is told, and 
 paragraphs of public texts, about which one thing was.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from dataclasses import dataclass
 from bot.knowledge.embedding import Vectors
 from bot.knowledge.likeness import WordSets, nearest
 from bot.knowledge.statements import Statement
+
+_NAME = re.compile(r"[\w-]+")
 
 SAME = 0.55
 SAME_IF_NEAREST = 0.3
@@ -119,7 +122,7 @@ def _comparable(one: Statement, other: Statement, products: frozenset[str]) -> b
 
 def _subjects(statement: Statement, products: frozenset[str]) -> frozenset[str]:
     """The products that a statement names, or else those of its article."""
-    named = (statement.names | statement.words) & products
+    named = products & frozenset(_NAME.findall(statement.text.lower()))
     return named or frozenset(each.lower() for each in statement.article.products)
 
 

@@ -22,6 +22,7 @@ _MAX_STATEMENTS = 2000
 """Of one article; a list of 10,000 prices is no text to compare with others."""
 _MAX_LENGTH = 500
 """Characters of one statement; the rest is not looked at."""
+_MAX_LINE = 20_000
 
 _SENTENCE_END = re.compile(r"(?<=[.!?؟。؛;])\s+")
 # Thai ends sentences with nothing but a space; a few phrases together say something.
@@ -146,6 +147,7 @@ def common_quantities(found: Sequence[tuple[str, float | str]]) -> set[tuple[str
 
 
 def _sentences(line: str, language: str) -> Iterator[str]:
+    line = line[:_MAX_LINE]
     if _TABLE_RULE.fullmatch(line):
         return
     line = _MARKUP.sub(" ", _LINK.sub(r"\1", _LIST_MARK.sub("", line, count=1)))
@@ -241,7 +243,7 @@ def _unit(tokens: Sequence[tuple[str, str]], at: int) -> str:
     unit = tokens[at][1]
     if unit.startswith("วัน"):
         return "วัน"  # the dictionary takes "วันหลัง", days after, for one word
-    return unit.rstrip("s") if len(unit) > 2 and unit.isascii() else unit
+    return unit.removesuffix("s") if len(unit) > 2 and unit.isascii() else unit
 
 
 def _value(number: str) -> float:
