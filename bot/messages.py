@@ -76,6 +76,8 @@ class Match:
     """Language of the first candidate; differs where only another language has an answer."""
     text: str
     """Short answer of the first candidate."""
+    question: str
+    """What was looked up: the message, or the topic that it goes on about and the message."""
     vector: str
     """Embedding of the message: base64 of little-endian float32, for Rasa's classifier."""
 

@@ -28,14 +28,20 @@ class Knowledge:
     language: str | None = None
     """Of every message; None: as the page says."""
     products: list[tuple[str, ...]] = field(default_factory=list)
+    topics: list[str] = field(default_factory=list)
 
-    async def match(self, text: str, language: str, products: Sequence[str] = ()) -> Match:
+    async def match(
+        self, text: str, language: str, products: Sequence[str] = (), topic: str = ""
+    ) -> Match:
         if self.down:
             raise Unavailable("The knowledge process does not answer.")
         self.products.append(tuple(products))
+        self.topics.append(topic)
         found = self.language or language
         vector = base64.b64encode(bytes(8)).decode()
-        return Match(Outcome.ANSWER, (CANDIDATE,), 0.93, found, found, f"about {text}", vector)
+        return Match(
+            Outcome.ANSWER, (CANDIDATE,), 0.93, found, found, f"about {text}", text, vector
+        )
 
 
 @dataclass(frozen=True)

@@ -270,6 +270,23 @@ def test_replies_keep_their_buttons_and_sources(stage: Stage) -> None:
     assert question.match["confidence"] == pytest.approx(0.93)
 
 
+def test_what_an_article_answered_is_the_topic_of_the_next_message_only(stage: Stage) -> None:
+    customer = new_customer(stage.database)
+    source = Source("delivery", "en", "Delivery")
+    replies = iter(
+        [Reply("Two days.", sources=(source,)), Reply("You are welcome."), Reply("Yes.")]
+    )
+
+    async def act(asked: Asked) -> TurnResult:
+        return TurnResult((next(replies),))
+
+    stage.assistant.act = act
+    for text in ("How long does delivery take?", "thanks", "and to Hanoi?"):
+        say(stage.database, customer, text)
+        stage.take_all()
+    assert stage.knowledge.topics == ["", "How long does delivery take?", ""]
+
+
 def test_a_wished_language_is_kept_for_the_customer(stage: Stage) -> None:
     customer = new_customer(stage.database, "en")
 

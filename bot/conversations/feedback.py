@@ -179,7 +179,11 @@ def collected(database: Database, limit: int) -> list[Feedback]:
             row
             for source, most in ((Author.AGENT, limit), (Author.CUSTOMER, MAX_OF_ONE_CUSTOMER))
             for row in session.execute(
-                select(Judgement, Message.text, Message.match["language"].as_string())
+                select(
+                    Judgement,
+                    func.coalesce(Message.match["question"].as_string(), Message.text),
+                    Message.match["language"].as_string(),
+                )
                 .join(numbered, numbered.c.id == Judgement.id)
                 .join(Message, Message.id == Judgement.question_id)
                 .where(Judgement.source == source, numbered.c.turn <= most)

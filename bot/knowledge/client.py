@@ -18,13 +18,15 @@ class KnowledgeClient:
     async def close(self) -> None:
         await self._http.close()
 
-    async def match(self, text: str, language: str, products: Sequence[str] = ()) -> Match:
-        """The outcome for a message.
+    async def match(
+        self, text: str, language: str, products: Sequence[str] = (), topic: str = ""
+    ) -> Match:
+        """The outcome for a message, see `bot.knowledge.matching`.
 
         Raises:
             Unavailable: the knowledge process does not answer in time.
         """
-        body = {"text": text, "language": language, "products": list(products)}
+        body = {"text": text, "language": language, "products": list(products), "topic": topic}
         return await self._http.post("/match", body, read=_as_match)
 
 

@@ -16,6 +16,7 @@ from bot.knowledge.calibration import (
 )
 from bot.knowledge.classifier import LeftOut, Rows, learn
 from bot.knowledge.embedding import Embedder, Role, Vectors
+from bot.knowledge.entities import EntityKind, EntityRecogniser, masked
 from bot.knowledge.everyday import EVERYDAY
 from bot.knowledge.feedback import Weighed, weighed
 from bot.knowledge.language import LanguageDetector
@@ -51,9 +52,11 @@ class Query:
     """A message as it is searched for."""
 
     text: str
-    """Normalised, with accents put back."""
+    """Normalised, without addresses and numbers of orders and phones, with accents put back."""
     vector: Vectors
     language: str
+    products: frozenset[str] = frozenset()
+    """That it speaks of."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,9 @@ class Index:
             for article in articles
             for text in (article.title, *article.questions, article.short_answer)
         )
+        self._recogniser = EntityRecogniser(
+            {each.replace("-", " "): each for article in articles for each in article.products}
+        )
         by_language: dict[str, list[Article]] = {}
         for article in articles:
             by_language.setdefault(article.language, []).append(article)
@@ -139,11 +145,13 @@ class Index:
             for each in weighed(self._feedback, self.articles, part.questions)
             if each.feedback.language == part.language
         ]
-        spelled = [self._spelled(each.feedback.text, part.language) for each in judged]
-        vectors = self._embedder.encode_cached(spelled, "query")
+        read = [self._read(each.feedback.text, part.language) for each in judged]
+        vectors = self._embedder.encode_cached([text for text, _ in read], "query")
         return [
-            _Judged(Query(text, vector, part.language), each)
-            for text, vector, each in zip(spelled, vectors[: len(judged)], judged, strict=True)
+            _Judged(Query(text, vector, part.language, products), each)
+            for (text, products), vector, each in zip(
+                read, vectors[: len(judged)], judged, strict=True
+            )
         ]
 
     @property
@@ -162,17 +170,25 @@ class Index:
     def understand(self, text: str, language_hint: str) -> Query:
         """Language, spelling and vector of a message."""
         language = self._detector.detect(text, language_hint)
-        spelled = self._spelled(text, language)
-        return Query(spelled, self._embedder.encode([spelled], "query")[0], language)
+        spelled, products = self._read(text, language)
+        return Query(spelled, self._embedder.encode([spelled], "query")[0], language, products)
 
-    def _spelled(self, text: str, language: str) -> str:
+    def _read(self, text: str, language: str) -> tuple[str, frozenset[str]]:
+        """A text as it is searched for, and the products that it speaks of."""
         text = normalise(text)
-        return self._restorer.restore(text) if language == "vi" else text
+        entities = self._recogniser(text)
+        products = frozenset(each.value for each in entities if each.kind is EntityKind.PRODUCT)
+        spelled = masked(text, entities, language)
+        return self._restorer.restore(spelled) if language == "vi" else spelled, products
 
     def search(self, query: Query, language: str, products: Sequence[str] = ()) -> list[Found]:
         """The three most promising articles of a language, the best first."""
         part = self._parts.get(language)
         return part.search(self._in_language(query, language), products) if part else []
+
+    def shared(self, query: Query, article: Article) -> float:
+        """Share of a message's words, weighed by how rare they are, that an article has, 0–1."""
+        return self._parts[article.language].shared(query, article)
 
     def bar(self, language: str, precision: float) -> float:
         """The probability from which on articles of a language are right often enough."""
@@ -282,7 +298,7 @@ class _LanguagePart:
         evidence = self._evidence(query.vector[None], [_tokenise(query.text, self.language)])[0]
         trusted = evidence if query.language == self.language else evidence * _ABROAD
         order = self.calibration.order(trusted)
-        bought = set(products)
+        bought = query.products.union(products)
         if bought:
             order = order + _PRODUCT_ADVANTAGE * np.array(
                 [not bought.isdisjoint(article.products) for article in self.articles]
@@ -291,6 +307,10 @@ class _LanguagePart:
         return [
             Found(self.articles[n], self.calibration.probability(evidence, order, n)) for n in best
         ]
+
+    def shared(self, query: Query, article: Article) -> float:
+        scores = self._words.scores(_tokenise(query.text, self.language))
+        return float(scores[self.articles.index(article)])
 
     def _evidence(self, vectors: Vectors, tokens: Sequence[Sequence[str]]) -> Evidence:
         """(n, dimensions) → (n, articles, 3)."""

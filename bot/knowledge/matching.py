@@ -2,13 +2,19 @@
 
 import base64
 from collections.abc import Sequence
+from dataclasses import replace
 
 from bot.knowledge.embedding import Embedder
+from bot.knowledge.follow_ups import LONGEST, leans_on_topic
 from bot.knowledge.index import Found, Index, Query
 from bot.messages import Candidate, Match, Outcome
 
-_LIKELY = 0.5
+_LIKELY = 0.4
 """Clarify when the right article is this likely to be among the first three."""
+_TOPIC_LENGTH = 300
+"""Characters: a follow-up of a follow-up of a follow-up must still be read to its end."""
+_ABOUT_THE_TOPIC = 0.15
+"""Share of a follow-up's words that the answer must have; "thanks" has none."""
 
 
 class Matcher:
@@ -23,10 +29,33 @@ class Matcher:
         self.index = index
         self._precision = precision
 
-    def match(self, text: str, language_hint: str, products: Sequence[str] = ()) -> Match:
-        """The outcome for one message."""
+    def match(
+        self, text: str, language: str, products: Sequence[str] = (), topic: str = ""
+    ) -> Match:
+        """The outcome for one message.
+
+        Args:
+            language: what the conversation is in, a hint.
+            products: what the customer has bought.
+            topic: the question that was answered just before, if any.
+        """
         index = self.index
-        query = index.understand(text, language_hint)
+        query = index.understand(text, language)
+        match = self._match(index, query, text, products)
+        if match.outcome is Outcome.ANSWER or not topic or len(text) > LONGEST:
+            return match
+        question = f"{topic[:_TOPIC_LENGTH]} {text}"
+        followed = self._match(index, index.understand(question, language), question, products)
+        if followed.outcome is not Outcome.ANSWER:
+            return match
+        answer = index.article(followed.article_language, followed.candidates[0].article)
+        shared = index.shared(query, answer) if answer else 0.0
+        if shared < _ABOUT_THE_TOPIC and not leans_on_topic(text):
+            return match
+        # What the message itself is like decides whether it is a question at all.
+        return replace(followed, language=match.language, vector=match.vector)
+
+    def _match(self, index: Index, query: Query, question: str, products: Sequence[str]) -> Match:
         found, language = self._search(index, query, products)
         candidates = tuple(
             Candidate(each.article.id, each.article.title, each.probability) for each in found
@@ -45,6 +74,7 @@ class Matcher:
             language=query.language,
             article_language=language,
             text=found[0].article.short_answer if found else "",
+            question=question,
             vector=base64.b64encode(query.vector.astype("<f4").tobytes()).decode(),
         )
 

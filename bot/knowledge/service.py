@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from functools import partial
 from typing import Any, cast
@@ -30,6 +30,7 @@ class MatchRequest(BaseModel):
     text: str = Field(max_length=10_000)
     language: str = "en"
     products: list[str] = []
+    topic: str = Field(default="", max_length=10_000)
 
 
 def load_folder(settings: Settings) -> ArticleFolder:
@@ -86,15 +87,14 @@ def create_app(settings: Settings, feedback: ReadFeedback = no_feedback) -> Fast
         loop = asyncio.get_running_loop()
         state = await loop.run_in_executor(pool, _State, settings, feedback)
         app.state.knowledge = state
-        seconds = settings.feedback_refresh_minutes * 60
-        tasks = [
-            asyncio.create_task(state.live.watch()),
-            asyncio.create_task(state.judged.watch(seconds, state.live.serve_again)),
-        ]
+        watching = asyncio.gather(
+            state.live.watch(),
+            state.judged.watch(settings.feedback_refresh_minutes * 60, state.live.serve_again),
+        )
         yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        watching.cancel()
+        with suppress(asyncio.CancelledError):
+            await watching
         pool.shutdown(cancel_futures=True)
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
@@ -113,7 +113,7 @@ def create_app(settings: Settings, feedback: ReadFeedback = no_feedback) -> Fast
     async def match(request: MatchRequest) -> JSONResponse:
         found = await asyncio.get_running_loop().run_in_executor(
             pool,
-            partial(state().matcher.match, request.text, request.language, request.products),
+            partial(state().matcher.match, **request.model_dump()),
         )
         return JSONResponse(asdict(found))  # FastAPI would check all of it once more
 

@@ -18,7 +18,7 @@ from bot.errors import Unavailable
 from bot.handoff import queue
 from bot.journeys.purchases import products_of
 from bot.knowledge.client import KnowledgeClient
-from bot.messages import Author, HandoffRequest, Match, TurnResult
+from bot.messages import Author, HandoffRequest, Match, Outcome, TurnResult
 from bot.texts import texts
 from bot.turns import leases
 from bot.turns.assistant import Assistant, HistoryItem, TrackerBehind
@@ -41,6 +41,8 @@ class Turn:
     message: Message
     history: tuple[HistoryItem, ...]
     products: tuple[str, ...]
+    topic: str
+    """The question that was answered just before, or nothing."""
 
 
 async def take(
@@ -60,7 +62,9 @@ async def take(
         return None
     message = turn.message
     try:
-        match = await knowledge.match(message.text, turn.conversation.language, turn.products)
+        match = await knowledge.match(
+            message.text, turn.conversation.language, turn.products, turn.topic
+        )
         result = await _ask(database, turn, match, assistant)
     except Exception as problem:
         log.warning(
@@ -142,7 +146,8 @@ def load(database: Database, lease: Lease) -> Turn | None:
             products = products_of(session, conversation.customer_id)
             after = conversation.tracker_seq
             history = _history(session, conversation.id, after, message.seq)
-            return Turn(conversation, message, history, products)
+            topic = _topic(session, conversation.id)
+            return Turn(conversation, message, history, products, topic)
     with _writing(database, lease) as (session, _, conversation):
         if conversation.owner != Owner.ASSISTANT:
             for message in session.scalars(_pending(conversation.id)):
@@ -166,6 +171,7 @@ def complete(
             "outcome": match.outcome,
             "confidence": match.confidence,
             "language": match.language,
+            "question": match.question,
             "candidates": [asdict(candidate) for candidate in match.candidates],
         }
         conversation.tracker_seq = message.seq
@@ -212,6 +218,18 @@ def _last_matched(session: Session, conversation_id: str) -> Message | None:
         .order_by(Message.seq.desc())
         .limit(1)
     ).first()
+
+
+def _topic(session: Session, conversation_id: str) -> str:
+    """What the customer asked last, if an article answered it."""
+    asked = _last_matched(session, conversation_id)
+    if asked is None or asked.match is None:
+        return ""
+    reply = session.scalars(
+        select(Message).where(Message.answers == asked.id).order_by(Message.seq).limit(1)
+    ).first()
+    answered = asked.match["outcome"] == Outcome.ANSWER and reply is not None and reply.sources
+    return str(asked.match.get("question") or asked.text) if answered else ""
 
 
 def _pending(conversation_id: str) -> Select[Message]:
