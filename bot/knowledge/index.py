@@ -15,7 +15,7 @@ from bot.knowledge.calibration import (
     calibrate,
 )
 from bot.knowledge.classifier import LeftOut, Rows, learn
-from bot.knowledge.embedding import Embedder, Role, Vectors
+from bot.knowledge.embedding import MAX_LENGTH, Embedder, Role, Vectors
 from bot.knowledge.entities import EntityKind, EntityRecogniser, masked
 from bot.knowledge.everyday import EVERYDAY
 from bot.knowledge.feedback import Weighed, weighed
@@ -35,8 +35,10 @@ _MOST_TEXTS = 1000
 _AT_ONCE = 100
 _ABROAD = np.array([2.0, 0.5, 0.6], dtype=np.float32)
 """What class and words are still worth for a question in another language than the articles."""
-_PRODUCT_ADVANTAGE = 1.0
-"""Added to the order (natural log-odds) of articles about what was bought or is spoken of."""
+_PRODUCT_ADVANTAGE = 0.5
+"""Added to the order (natural log-odds) of articles about what was bought.
+
+What a message speaks of by its name needs none: vectors and words have it."""
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ class Index:
 
     def _read(self, text: str, language: str) -> tuple[str, frozenset[str]]:
         """A text as it is searched for, and the products that it speaks of."""
-        text = normalise(text)
+        text = normalise(text)[:MAX_LENGTH]
         entities = self._recogniser(text)
         products = frozenset(each.value for each in entities if each.kind is EntityKind.PRODUCT)
         spelled = masked(text, entities, language)
@@ -298,7 +300,7 @@ class _LanguagePart:
         evidence = self._evidence(query.vector[None], [_tokenise(query.text, self.language)])[0]
         trusted = evidence if query.language == self.language else evidence * _ABROAD
         order = self.calibration.order(trusted)
-        bought = query.products.union(products)
+        bought = set() if query.products else set(products)
         if bought:
             order = order + _PRODUCT_ADVANTAGE * np.array(
                 [not bought.isdisjoint(article.products) for article in self.articles]
