@@ -196,7 +196,7 @@ def main() -> None:
     options.output.mkdir(parents=True, exist_ok=True)
     (options.output / "speed.json").write_text(json.dumps(result, indent=1) + "\n", "utf-8")
     (options.output / "speed.md").write_text(page(result), "utf-8")
-    console.print(page(result), markup=False, highlight=False)
+    console.print(page(result), markup=False, highlight=False, soft_wrap=True)
 
 
 if __name__ == "__main__":
