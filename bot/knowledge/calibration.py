@@ -33,9 +33,9 @@ _KEPT = 50
 _USUAL_WEIGHTS = np.array([1.2, 1.8, 2.3])
 _USUAL_SLOPES = np.array([0.4, 0.65, 0.3])
 _USUAL_INTERCEPT = -1.5
-_TRUST_IN_USUAL_WEIGHTS = 0.02
+_TRUST_IN_USUAL_WEIGHTS = 7.0
 _TRUST_IN_USUAL_SLOPES = 15.0
-"""As many questions as these would move the slopes by one each."""
+"""Beside one for each question: a few hundred questions outweigh them."""
 _UNANSWERABLE = 0.1
 """Weight of a question without its article beside the same question with it."""
 _SHARPNESS = 1.6
@@ -125,7 +125,8 @@ def calibrate(kinds: Sequence[tuple[Asked, Asked]], judged: Sequence[Asked] = ()
         return Calibration(_USUAL_WEIGHTS, _USUAL_SLOPES, _USUAL_INTERCEPT, nothing, nothing)
     asked = Asked.joined(everything)
     evidence, right, sizes = asked.evidence, asked.right, asked.weights
-    weights = _fit_weights(evidence, right, sizes)
+    # The order has to be right for most questions, the probability for every kind of them.
+    weights = _fit_weights(Asked.joined([*judged, *(answerable for answerable, _ in kinds)]))
     order = evidence @ weights
     first = order.argmax(axis=1)
     features = _features(evidence, order, first)
@@ -180,11 +181,12 @@ def _best_other(scores: Numbers, places: NDArray[np.int64]) -> Numbers:
     return best
 
 
-def _fit_weights(evidence: Evidence, right: NDArray[np.int64], sizes: Numbers) -> Numbers:
-    known = right >= 0
+def _fit_weights(asked: Asked) -> Numbers:
+    known = asked.right >= 0
     if not known.any():
         return _USUAL_WEIGHTS
-    of, place, size = evidence[known].astype(np.float64), right[known], sizes[known]
+    of, place = asked.evidence[known].astype(np.float64), asked.right[known]
+    size = asked.weights[known]
     n = np.arange(len(place))
     target = of[n, place]
 
@@ -198,8 +200,8 @@ def _fit_weights(evidence: Evidence, right: NDArray[np.int64], sizes: Numbers) -
         slope = np.einsum("na,nak->nk", chances, of) - target
         away = weights - _USUAL_WEIGHTS
         return (
-            float((size * missed).sum() / size.sum() + _TRUST_IN_USUAL_WEIGHTS * (away @ away)),
-            size @ slope / size.sum() + 2 * _TRUST_IN_USUAL_WEIGHTS * away,
+            float(size @ missed + _TRUST_IN_USUAL_WEIGHTS * (away @ away)),
+            size @ slope + 2 * _TRUST_IN_USUAL_WEIGHTS * away,
         )
 
     found: Numbers = minimize(loss, _USUAL_WEIGHTS, jac=True, bounds=[(0, None)] * 3).x
