@@ -2,7 +2,7 @@
 
 Ridge regression of "is a text of article a" on a radial kernel of centred, normalised vectors.
 It has a closed form, and so have its answers had a text, or a whole article, not been learned:
-no folds, no chance. The kernel is approximated through some of the texts where there are many
+no folds, no chance. Where there are many texts the kernel is approximated through some of them
 (Nyström; Williams & Seeger 2001).
 """
 
@@ -21,11 +21,12 @@ Rows = NDArray[np.int64]
 _WIDTH = 2.0
 _RIDGE = 0.1
 _JITTER = 1e-3
-_FEW_LANDMARKS = 2000
-_MANY_LANDMARKS = 4000
+_MOST_EXACT = 5000
+"""Texts up to which every one takes part: time grows with their number cubed."""
+_LANDMARKS = 4000
 _MAX_WEIGHTS = 4_000_000
 """Landmarks times articles: what a question is multiplied with."""
-_ROWS_AT_ONCE = 4096
+_ROWS_AT_ONCE = 2048
 
 
 @dataclass(frozen=True)
@@ -65,56 +66,101 @@ def learn(
     """
     centre = vectors.mean(axis=0)
     units = _unit(vectors - centre)
-    # Scattered evenly, so that every article with many texts has some.
-    count = min(len(units), _landmarks(len(units), articles))
-    landmarks = units[np.linspace(0, len(units) - 1, count).astype(np.int64)]
-    kernel = _kernel(landmarks, landmarks)
-    kernel[np.diag_indices_from(kernel)] += _JITTER
-    root = cholesky(kernel, lower=True, overwrite_a=True, check_finite=False)
+    most = max(_MAX_WEIGHTS // articles, 1)
+    learned: _Exact | _Approximate
+    if len(units) <= min(most, _MOST_EXACT):
+        learned = _Exact(units, owners, articles)
+    else:
+        learned = _Approximate(units, owners, articles, min(most, _LANDMARKS))
+    classifier = Classifier(centre, learned.landmarks, learned.weights)
+    return classifier, None if rows is None else _leave_out(learned, owners, articles, rows)
 
-    def features(some: Vectors) -> Matrix:
-        found: Matrix = solve_triangular(
-            root, _kernel(landmarks, some), lower=True, overwrite_b=True, check_finite=False
-        ).T
-        return found
 
-    gram = _RIDGE * np.eye(count, dtype=np.float32)
-    totals = np.zeros((articles, count), dtype=np.float32)
-    for start in range(0, len(units), _ROWS_AT_ONCE):
-        part = features(units[start : start + _ROWS_AT_ONCE])
-        gram += part.T @ part
-        present, first = np.unique(owners[start : start + _ROWS_AT_ONCE], return_index=True)
-        totals[present] += np.add.reduceat(part, first)
-    factor = cho_factor(gram, overwrite_a=True, check_finite=False)
-    solution = cho_solve(factor, totals.T, check_finite=False)
-    weights = solve_triangular(root.T, solution, lower=False, check_finite=False)
-    classifier = Classifier(centre, landmarks, weights)
-    if rows is None:
-        return classifier, None
+class _Exact:
+    """The regression on all texts: weights = (kernel + ridge)⁻¹ wanted."""
 
+    def __init__(self, units: Vectors, owners: Rows, articles: int) -> None:
+        self.landmarks = units
+        kernel = _kernel(units, units)
+        kernel[np.diag_indices_from(kernel)] += _RIDGE
+        self._factor = cho_factor(kernel, overwrite_a=True, check_finite=False)
+        self._wanted = np.zeros((len(units), articles), dtype=np.float32)
+        self._wanted[np.arange(len(units)), owners] = 1
+        self.weights: Matrix = cho_solve(self._factor, self._wanted, check_finite=False)
+
+    def left_in(self, texts: Rows) -> tuple[Matrix, Matrix]:
+        """What is said of learned texts, (n, articles), and their influence on it, (n, n)."""
+        chosen = np.zeros((len(self.landmarks), len(texts)), dtype=np.float32)
+        chosen[texts, np.arange(len(texts))] = 1
+        inverse = cho_solve(self._factor, chosen, overwrite_b=True, check_finite=False)[texts]
+        influence = np.eye(len(texts), dtype=np.float32) - _RIDGE * inverse
+        return self._wanted[texts] - _RIDGE * self.weights[texts], influence
+
+
+class _Approximate:
+    """The same through some texts, the landmarks, which stand for the kernel (Nyström)."""
+
+    def __init__(self, units: Vectors, owners: Rows, articles: int, landmarks: int) -> None:
+        self._units = units
+        # Scattered evenly, so that every article with many texts has some.
+        chosen = np.linspace(0, len(units) - 1, landmarks).astype(np.int64)
+        self.landmarks = units[chosen]
+        kernel = _kernel(self.landmarks, self.landmarks)
+        kernel[np.diag_indices_from(kernel)] += _JITTER
+        self._root = cholesky(kernel, lower=True, overwrite_a=True, check_finite=False)
+        gram = _RIDGE * np.eye(landmarks, dtype=np.float32)
+        totals = np.zeros((articles, landmarks), dtype=np.float32)
+        for start in range(0, len(units), _ROWS_AT_ONCE):
+            rows = np.arange(start, min(start + _ROWS_AT_ONCE, len(units)))
+            part = self._features(rows)
+            gram += part.T @ part
+            present, first = np.unique(owners[rows], return_index=True)
+            totals[present] += np.add.reduceat(part, first)
+        self._factor = cho_factor(gram, overwrite_a=True, check_finite=False)
+        self._solution: Matrix = cho_solve(self._factor, totals.T, check_finite=False)
+        self.weights: Matrix = solve_triangular(
+            self._root, self._solution, trans="T", lower=True, check_finite=False
+        )
+
+    def _features(self, texts: Rows) -> Matrix:
+        kernel = _kernel(self.landmarks, self._units[texts])
+        features: Matrix = solve_triangular(
+            self._root, kernel, lower=True, overwrite_b=True, check_finite=False
+        )
+        return features.T
+
+    def left_in(self, texts: Rows) -> tuple[Matrix, Matrix]:
+        """What is said of learned texts, (n, articles), and their influence on it, (n, n)."""
+        features = self._features(texts)
+        influence = features @ cho_solve(self._factor, features.T, check_finite=False)
+        return features @ self._solution, influence
+
+
+def _leave_out(
+    learned: "_Exact | _Approximate", owners: Rows, articles: int, rows: Rows
+) -> LeftOut:
+    """What is left when the influence of a text, or of an article's texts, is taken out."""
     without_text = np.empty((len(rows), articles), dtype=np.float32)
     without_article = np.empty_like(without_text)
     bounds = np.searchsorted(owners, np.arange(articles + 1))
     for block in _blocks(np.unique(owners[rows]), np.diff(bounds)):
         texts = np.concatenate([np.arange(bounds[n], bounds[n + 1]) for n in block])
-        mine = features(units[texts])
-        fitted = mine @ solution
-        solved = cho_solve(factor, mine.T, check_finite=False)
+        fitted, influence = learned.left_in(texts)
         start = 0
         for article in block:
-            stop = start + bounds[article + 1] - bounds[article]
-            influence = mine[start:stop] @ solved[:, start:stop]
+            mine = slice(start, start + int(bounds[article + 1] - bounds[article]))
+            start = mine.stop
             begin, end = np.searchsorted(rows, [bounds[article], bounds[article + 1]])
             within = rows[begin:end] - bounds[article]
-            own = influence[within, within]
-            kept = fitted[start:stop][within]
+            of_mine = influence[mine, mine]
+            own = of_mine[within, within]
+            kept = fitted[mine][within]
             kept[:, article] -= own
             without_text[begin:end] = kept / (1 - own[:, None])
-            apart = np.eye(stop - start, dtype=np.float32) - influence
-            without_article[begin:end] = np.linalg.solve(apart, fitted[start:stop])[within]
+            apart = np.eye(len(of_mine), dtype=np.float32) - of_mine
+            without_article[begin:end] = np.linalg.solve(apart, fitted[mine])[within]
             without_article[begin:end, article] = 0
-            start = stop
-    return classifier, LeftOut(without_text, without_article)
+    return LeftOut(without_text, without_article)
 
 
 def _blocks(articles: Rows, sizes: Rows) -> Iterator[list[int]]:
@@ -127,12 +173,6 @@ def _blocks(articles: Rows, sizes: Rows) -> Iterator[list[int]]:
         block.append(int(article))
     if block:
         yield block
-
-
-def _landmarks(texts: int, articles: int) -> int:
-    """More where there is more to learn: time grows with their square."""
-    wanted = min(max(_FEW_LANDMARKS, texts // 3), _MANY_LANDMARKS)
-    return max(min(wanted, _MAX_WEIGHTS // articles), 1)
 
 
 def _unit(vectors: Vectors) -> Vectors:
