@@ -5,6 +5,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -130,15 +131,21 @@ class Embedder:
         """
         keys = [hashlib.sha256(f"{role}\0{text}".encode()).digest() for text in texts]
         known = self._read(keys)
+        done = 0
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         items = list(missing.items())
-        for start in range(0, len(items), _BATCH):
-            batch = items[start : start + _BATCH]
-            vectors = self.encode([text for _, text in batch], role)
-            new = {key: vector for (key, _), vector in zip(batch, vectors, strict=True)}
-            self._write(new)
-            known |= new
-            progress(start + len(batch), len(items))
+        batches = [items[start : start + _BATCH] for start in range(0, len(items), _BATCH)]
+        pool = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="embed")
+        try:
+            found = pool.map(lambda batch: self.encode([text for _, text in batch], role), batches)
+            for batch, vectors in zip(batches, found, strict=True):
+                new = {key: vector for (key, _), vector in zip(batch, vectors, strict=True)}
+                self._write(new)
+                known |= new
+                done += len(batch)
+                progress(done, len(items))
+        finally:
+            pool.shutdown(cancel_futures=True)  # Ctrl-C does not wait for the rest
         if not keys:
             return np.zeros((0, 1), dtype=np.float32)
         return np.stack([known[key] for key in keys])
