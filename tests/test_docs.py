@@ -15,6 +15,8 @@ from bot.cli import app
 from bot.journeys.definitions import read_journeys
 from bot.journeys.purchases import parse_generic, verify
 from bot.knowledge.articles import Problem, read_article
+from bot.knowledge.importing import import_articles
+from bot.knowledge.question_sets import read_questions
 from bot.settings import ROOT
 
 PAGES = [
@@ -26,10 +28,14 @@ INDENTED = re.compile(r"(?m)^ {4,}(\S.*)$")
 INLINE = re.compile(r"`([^`\n]+)`")
 
 
+def blocks(name: str, language: str) -> list[str]:
+    """A page's fenced blocks in a language."""
+    return [text for kind, text in FENCED.findall(read(name)) if kind == language]
+
+
 def readme_block(language: str) -> str:
     """The README's first fenced block in a language."""
-    found = [text for kind, text in FENCED.findall(read("README.md")) if kind == language]
-    return str(found[0])
+    return blocks("README.md", language)[0]
 
 
 def read(name: str) -> str:
@@ -94,12 +100,26 @@ def test_every_named_path_exists() -> None:
             assert (ROOT / line).exists(), f"docs/architecture.md: there is no {line}"
 
 
-def test_example_article_is_served(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/articles.md"])
+def test_example_article_is_served(page: str, tmp_path: Path) -> None:
     file = tmp_path / "returns.md"
-    file.write_text(readme_block("markdown"), "utf-8")
+    file.write_text(blocks(page, "markdown")[0], "utf-8")
     article = read_article(file)
     assert not isinstance(article, Problem), article
     assert article.short_answer.startswith("You can return anything within 30 days.")
+
+
+def test_example_table_is_imported_and_asked_about_as_the_page_says(tmp_path: Path) -> None:
+    faq, questions = tmp_path / "faq.csv", tmp_path / "questions.csv"
+    for file, text in zip((faq, questions), blocks("docs/articles.md", "csv"), strict=True):
+        file.write_text(text, "utf-8")
+    imported = import_articles(faq, "en", tmp_path / "shop")
+    assert len(imported.written) == 5
+    (problem,) = imported.problems
+    assert f"faq.csv:{problem.line}: {problem.message}\n" in read("docs/articles.md")
+    ids = {path.stem for path in imported.written}
+    asked = read_questions([questions], ids, {"en"})
+    assert [bool(each.article) for each in asked] == [True, True, False]
 
 
 def test_example_journey_is_valid(tmp_path: Path) -> None:
