@@ -54,7 +54,7 @@ class Query:
     """A message as it is searched for."""
 
     text: str
-    """Normalised, without addresses and numbers of orders and phones, with accents put back."""
+    """Normalised but for capitals; no addresses, numbers of orders and phones; with accents."""
     vector: Vectors
     language: str
     products: frozenset[str] = frozenset()
@@ -136,7 +136,7 @@ class Index:
             part.calibrate(self._judged(part))
             self._parts[language] = part
         self._accents = {
-            language: embedder.encode_cached(list(map(normalise, sentences)), "query").mean(axis=0)
+            language: embedder.encode_cached(sentences, "query").mean(axis=0)
             for language, sentences in EVERYDAY.items()
         }
 
@@ -177,11 +177,18 @@ class Index:
 
     def _read(self, text: str, language: str) -> tuple[str, frozenset[str]]:
         """A text as it is searched for, and the products that it speaks of."""
-        text = normalise(text)[:MAX_LENGTH]
-        entities = self._recogniser(text)
+        text = normalise(text, keep_case=True)[:MAX_LENGTH]
+        if len(text.lower()) != len(text):  # of a few letters two become one
+            text = text.lower()
+        entities = self._recogniser(text.lower())
         products = frozenset(each.value for each in entities if each.kind is EntityKind.PRODUCT)
         spelled = masked(text, entities, language)
-        return self._restorer.restore(spelled) if language == "vi" else spelled, products
+        if (
+            language == "vi"
+            and (restored := self._restorer.restore(spelled.lower())) != spelled.lower()
+        ):
+            spelled = restored
+        return spelled, products
 
     def search(self, query: Query, language: str, products: Sequence[str] = ()) -> list[Found]:
         """The three most promising articles of a language, the best first."""
@@ -214,11 +221,11 @@ class Index:
 
 def _texts_of(articles: Sequence[Article]) -> Iterator[_Text]:
     for owner, article in enumerate(articles):
-        yield _Text(owner, "title", normalise(article.title))
+        yield _Text(owner, "title", normalise(article.title, keep_case=True))
         for question in article.questions:
-            yield _Text(owner, "question", normalise(question))
+            yield _Text(owner, "question", normalise(question, keep_case=True))
         for passage in article.passages:
-            yield _Text(owner, "passage", normalise(passage))
+            yield _Text(owner, "passage", normalise(passage, keep_case=True))
 
 
 def _embed(
@@ -257,7 +264,7 @@ _tokenise = Tokeniser()
 @lru_cache(maxsize=100_000)
 def _tokens(text: str, language: str) -> tuple[str, ...]:
     """Tokens of a text; those of articles are kept from one index to the next."""
-    return tuple(_tokenise(text, language))
+    return tuple(_tokenise(text.lower(), language))
 
 
 class _LanguagePart:
@@ -297,7 +304,7 @@ class _LanguagePart:
         return len(self._rows)
 
     def search(self, query: Query, products: Sequence[str]) -> list[Found]:
-        evidence = self._evidence(query.vector[None], [_tokenise(query.text, self.language)])[0]
+        evidence = self._evidence(query.vector[None], [_tokens(query.text, self.language)])[0]
         trusted = evidence if query.language == self.language else evidence * _ABROAD
         order = self.calibration.order(trusted)
         bought = set() if query.products else set(products)
@@ -311,7 +318,7 @@ class _LanguagePart:
         ]
 
     def shared(self, query: Query, article: Article) -> float:
-        scores = self._words.scores(_tokenise(query.text, self.language))
+        scores = self._words.scores(_tokens(query.text, self.language))
         return float(scores[self.articles.index(article)])
 
     def _evidence(self, vectors: Vectors, tokens: Sequence[Sequence[str]]) -> Evidence:
@@ -345,7 +352,11 @@ class _LanguagePart:
         assert self._left_out is not None
         kinds = [self._ask(rows, self._left_out) for rows in self._kinds]
         said = [self._said(each) for each in judged]
-        self.calibration = calibrate(kinds, [each for each in said if each])
+        self.calibration = calibrate(
+            kinds,
+            [each for each in said if each],
+            example_questions=any(article.questions for article in self.articles),
+        )
         del self._left_out, self._documents, self._kinds
 
     def _ask(self, rows: Rows, left_out: LeftOut) -> tuple[Asked, Asked]:

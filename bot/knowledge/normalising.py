@@ -54,14 +54,19 @@ _SYMBOLS = re.compile(r"([^\w\s]|_)\1{3,}")
 _MARKS_OF_EXCITEMENT = re.compile(r"[!?؟]{2,}")
 
 
-def normalise(text: str) -> str:
+def normalise(text: str, *, keep_case: bool = False) -> str:
     """Lower case, compatible forms, Persian letters, plain digits, single spaces, no noise.
 
     Doing it again changes nothing, and texts that are canonically or compatibly equal in
     Unicode give the same. At most 18 times as long as the text (one Arabic ligature is).
+
+    Args:
+        keep_case: for the embedding model, to which capitals betray names.
     """
     text = _INVISIBLE.sub("", text.replace(_HALF_SPACE, " "))
-    text = unicodedata.normalize("NFKC", text).translate(_TABLE).lower()
+    text = unicodedata.normalize("NFKC", text).translate(_TABLE)
+    if not keep_case or text.isupper():  # shouting says nothing
+        text = text.lower()
     # What was between a letter and its mark is gone: compose again, before marks are judged.
     text = _LOOSE_MARKS.sub("", unicodedata.normalize("NFC", text))
     text = unicodedata.normalize("NFC", text)
