@@ -46,7 +46,7 @@ class Article:
     short_answer: str
     """First paragraph of the body."""
     passages: tuple[str, ...]
-    """Pieces of the body with title and heading, each at most 500 characters."""
+    """Pieces of the body with title and heading, each at most 240 characters."""
 
 
 @dataclass(frozen=True)

@@ -313,9 +313,13 @@ class _LanguagePart:
                 [not bought.isdisjoint(article.products) for article in self.articles]
             )
         best = np.argsort(-order, kind="stable")[:3]
-        return [
-            Found(self.articles[n], self.calibration.probability(evidence, order, n)) for n in best
-        ]
+        found: list[Found] = []
+        left = most = 1.0
+        for n in best:  # only the first one is calibrated: the others share what is left
+            most = min(self.calibration.probability(evidence, order, n), most, left)
+            left -= most
+            found.append(Found(self.articles[n], most))
+        return found
 
     def shared(self, query: Query, article: Article) -> float:
         scores = self._words.scores(_tokens(query.text, self.language))
