@@ -22,7 +22,9 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 Evidence = NDArray[np.float32]
-"""(…, articles, 3): nearest text, class and words of each article, brought to like sizes."""
+"""(…, articles + 1, 3): nearest text, class and words of each article, brought to like sizes.
+
+The last row is the evidence that it is none of them."""
 Numbers = NDArray[np.float64]
 
 SCALES = np.array([10.0, 5.0, 4.0], dtype=np.float32)
@@ -53,7 +55,7 @@ class Asked:
     """Questions of which the right article is known."""
 
     evidence: Evidence
-    """(n, kept articles, 3), of the articles that matter."""
+    """(n, kept articles + 1, 3), of the articles that matter."""
     right: NDArray[np.int64]
     """Place of the right article among those kept; −1: none is."""
     weights: Numbers
@@ -63,10 +65,11 @@ class Asked:
     def of(cls, evidence: Evidence, right: NDArray[np.int64], weights: Numbers) -> Self:
         """
         Args:
-            evidence: (n, articles, 3), of all articles.
+            evidence: (n, articles + 1, 3), of all articles, and last for none of them.
             right: the right article of each question, −1 for none.
         """
-        return cls(*_most_promising(evidence, right), weights)
+        kept, places = _most_promising(evidence[:, :-1], right)
+        return cls(np.concatenate([kept, evidence[:, -1:]], axis=1), places, weights)
 
     @classmethod
     def joined(cls, several: Sequence[Self]) -> Self:
@@ -90,12 +93,12 @@ class Calibration:
     """… and the expected share of right answers, were all from there up answered."""
 
     def order(self, evidence: Evidence) -> Numbers:
-        """What articles are ordered by: (…, articles, 3) → (…, articles)."""
+        """What articles are ordered by: (…, 3) → (…)."""
         order: Numbers = evidence @ self.weights
         return order
 
     def probability(self, evidence: Evidence, order: Numbers, place: int) -> float:
-        """That the article at a place of (articles, 3) answers the question."""
+        """That the article at a place of (articles + 1, 3) answers the question."""
         features = _features(evidence[None], order[None], np.array([place]))
         return float(expit(_SHARPNESS * (features @ self.slopes + self.intercept))[0])
 
@@ -126,17 +129,17 @@ def calibrate(
         everything.append(
             replace(unanswerable, weights=size * _UNANSWERABLE * unanswerable.weights)
         )
+    weights = _USUAL_WEIGHTS if example_questions else _WEIGHTS_FOR_PASSAGES
     if not everything:
         nothing = np.zeros(0)
-        return Calibration(_USUAL_WEIGHTS, _USUAL_SLOPES, _USUAL_INTERCEPT, nothing, nothing)
+        return Calibration(weights, _USUAL_SLOPES, _USUAL_INTERCEPT, nothing, nothing)
     asked = Asked.joined(everything)
     evidence, right, sizes = asked.evidence, asked.right, asked.weights
     # The order has to be right for most questions, the probability for every kind of them.
-    weights = _WEIGHTS_FOR_PASSAGES
     if example_questions:
         weights = _fit_weights(Asked.joined([*judged, *(answerable for answerable, _ in kinds)]))
     order = evidence @ weights
-    first = order.argmax(axis=1)
+    first = order[:, :-1].argmax(axis=1)
     features = _features(evidence, order, first)
     is_right = (first == right).astype(np.float64)
     slopes, intercept = _fit_slopes(features, is_right, sizes)
@@ -155,7 +158,7 @@ def _most_promising(
         Evidence (n, kept, 3) and where the right article now is.
     """
     count = min(_KEPT, evidence.shape[1])
-    order = evidence @ _USUAL_WEIGHTS
+    order = (evidence @ _USUAL_WEIGHTS).astype(np.float64)
     known = np.flatnonzero(right >= 0)
     order[known, right[known]] = np.inf
     places = np.argpartition(-order, count - 1, axis=1)[:, :count]

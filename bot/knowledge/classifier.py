@@ -8,10 +8,11 @@ no folds, no chance. Where there are many texts the kernel is approximated throu
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, cholesky, solve_triangular
+from scipy.linalg import blas, cho_solve, cholesky, lapack, solve_triangular
 
 from bot.knowledge.embedding import Vectors
 
@@ -27,6 +28,9 @@ _LANDMARKS = 6000
 _MAX_WEIGHTS = 6_000_000
 """Landmarks times articles: what a question is multiplied with."""
 _ROWS_AT_ONCE = 2048
+_COLUMNS_AT_ONCE = 512
+_NOWHERE = 1e-5
+"""Nearer than this to the centre a vector has no direction: what is left of it is rounding."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +56,19 @@ class LeftOut:
     without_article: Matrix
     """Had nothing of its article been learned; 0 for that article."""
 
+    def of(self, places: Rows) -> Self:
+        """Those of some of the texts."""
+        return type(self)(self.without_text[places], self.without_article[places])
 
-def learn(
-    vectors: Vectors, owners: Rows, articles: int, rows: Rows | None = None
-) -> tuple[Classifier, LeftOut | None]:
+
+def learn(vectors: Vectors, owners: Rows, articles: int, rows: Rows) -> tuple[Classifier, LeftOut]:
     """A classifier and, for some of its own texts, what it would say without them.
 
     Args:
         vectors: of the texts, (n, dimensions).
         owners: which article each belongs to, rising, every article at least once, (n,).
         articles: how many there are.
-        rows: the texts to leave out in turn, rising; None: none.
+        rows: the texts to leave out in turn, rising.
     """
     centre = vectors.mean(axis=0)
     units = _unit(vectors - centre)
@@ -73,7 +79,7 @@ def learn(
     else:
         learned = _Approximate(units, owners, articles, min(most, _LANDMARKS))
     classifier = Classifier(centre, learned.landmarks, learned.weights)
-    return classifier, None if rows is None else _leave_out(learned, owners, articles, rows)
+    return classifier, _leave_out(learned, owners, articles, rows)
 
 
 class _Exact:
@@ -83,18 +89,19 @@ class _Exact:
         self.landmarks = units
         kernel = _kernel(units, units)
         kernel[np.diag_indices_from(kernel)] += _RIDGE
-        self._factor = cho_factor(kernel, overwrite_a=True, check_finite=False)
-        self._wanted = np.zeros((len(units), articles), dtype=np.float32)
-        self._wanted[np.arange(len(units)), owners] = 1
-        self.weights: Matrix = cho_solve(self._factor, self._wanted, check_finite=False)
+        self._inverse = _inverse(kernel)
+        self.weights: Matrix = np.add.reduceat(
+            self._inverse, np.searchsorted(owners, np.arange(articles)), axis=1
+        )
+        self._owners = owners
 
     def left_in(self, texts: Rows) -> tuple[Matrix, Matrix]:
         """What is said of learned texts, (n, articles), and their influence on it, (n, n)."""
-        chosen = np.zeros((len(self.landmarks), len(texts)), dtype=np.float32)
-        chosen[texts, np.arange(len(texts))] = 1
-        inverse = cho_solve(self._factor, chosen, overwrite_b=True, check_finite=False)[texts]
-        influence = np.eye(len(texts), dtype=np.float32) - _RIDGE * inverse
-        return self._wanted[texts] - _RIDGE * self.weights[texts], influence
+        fitted = -_RIDGE * self.weights[texts]
+        fitted[np.arange(len(texts)), self._owners[texts]] += 1
+        influence = -_RIDGE * self._inverse[np.ix_(texts, texts)]
+        influence[np.diag_indices_from(influence)] += 1
+        return fitted, influence
 
 
 class _Approximate:
@@ -107,33 +114,38 @@ class _Approximate:
         self.landmarks = units[chosen]
         kernel = _kernel(self.landmarks, self.landmarks)
         kernel[np.diag_indices_from(kernel)] += _JITTER
-        self._root = cholesky(kernel, lower=True, overwrite_a=True, check_finite=False)
-        gram = _RIDGE * np.eye(landmarks, dtype=np.float32)
+        self._root = _root(kernel)
+        gram = np.zeros((landmarks, landmarks), dtype=np.float32, order="F")
+        gram[np.diag_indices_from(gram)] = _RIDGE
         totals = np.zeros((articles, landmarks), dtype=np.float32)
         for start in range(0, len(units), _ROWS_AT_ONCE):
             rows = np.arange(start, min(start + _ROWS_AT_ONCE, len(units)))
             part = self._features(rows)
-            gram += part.T @ part
+            gram = blas.ssyrk(1, part, beta=1, c=gram, lower=True, overwrite_c=True)
             present, first = np.unique(owners[rows], return_index=True)
-            totals[present] += np.add.reduceat(part, first)
-        self._factor = cho_factor(gram, overwrite_a=True, check_finite=False)
-        self._solution: Matrix = cho_solve(self._factor, totals.T, check_finite=False)
+            totals[present] += np.add.reduceat(part.T, first)
+        self._gram_root = _root(gram)
+        self._solution: Matrix = cho_solve((self._gram_root, True), totals.T, check_finite=False)
         self.weights: Matrix = solve_triangular(
             self._root, self._solution, trans="T", lower=True, check_finite=False
         )
 
     def _features(self, texts: Rows) -> Matrix:
-        kernel = _kernel(self.landmarks, self._units[texts])
+        """(landmarks, n)"""
+        kernel = _kernel(self._units[texts], self.landmarks).T
         features: Matrix = solve_triangular(
             self._root, kernel, lower=True, overwrite_b=True, check_finite=False
         )
-        return features.T
+        return features
 
     def left_in(self, texts: Rows) -> tuple[Matrix, Matrix]:
         """What is said of learned texts, (n, articles), and their influence on it, (n, n)."""
         features = self._features(texts)
-        influence = features @ cho_solve(self._factor, features.T, check_finite=False)
-        return features @ self._solution, influence
+        fitted = features.T @ self._solution
+        features = solve_triangular(
+            self._gram_root, features, lower=True, overwrite_b=True, check_finite=False
+        )
+        return fitted, features.T @ features
 
 
 def _leave_out(
@@ -166,17 +178,38 @@ def _leave_out(
 def _blocks(articles: Rows, sizes: Rows) -> Iterator[list[int]]:
     """Articles whose texts together are worth one call of the linear algebra."""
     block: list[int] = []
+    texts = 0
     for article in articles:
-        if block and sizes[[*block, article]].sum() > _ROWS_AT_ONCE:
+        if block and texts + sizes[article] > _ROWS_AT_ONCE:
             yield block
-            block = []
+            block, texts = [], 0
         block.append(int(article))
+        texts += sizes[article]
     if block:
         yield block
 
 
+def _root(symmetric: Matrix) -> Matrix:
+    """Cholesky's lower root of a positive matrix, in whose place it is written."""
+    columns = symmetric.T if symmetric.flags.c_contiguous else symmetric  # as LAPACK wants them
+    root: Matrix = cholesky(columns, lower=True, overwrite_a=True, check_finite=False)
+    return root
+
+
+def _inverse(symmetric: Matrix) -> Matrix:
+    """Of a positive matrix, in whose place it is written."""
+    inverse: Matrix
+    inverse, _ = lapack.spotri(_root(symmetric), lower=True, overwrite_c=True)
+    for start in range(0, len(inverse), _COLUMNS_AT_ONCE):  # the upper half is missing
+        stop = start + _COLUMNS_AT_ONCE
+        inverse[start:stop, stop:] = inverse[stop:, start:stop].T
+        corner = inverse[start:stop, start:stop]
+        corner += np.tril(corner, -1).T
+    return inverse
+
+
 def _unit(vectors: Vectors) -> Vectors:
-    unit: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    unit: Vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), _NOWHERE)
     return unit
 
 

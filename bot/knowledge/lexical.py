@@ -18,16 +18,15 @@ class LexicalIndex:
     than the question's words; words that no article has count as not found.
     """
 
-    def __init__(self, documents: Sequence[Sequence[str]]) -> None:
+    def __init__(self, documents: Sequence[Counter[str]]) -> None:
         """
         Args:
-            documents: the tokens of each article, repetitions included.
+            documents: how often each token is in each article.
         """
         self._size = len(documents)
-        self._mean_length = sum(map(len, documents)) / max(len(documents), 1) or 1.0
-        found_in: Counter[str] = Counter()
-        for document in documents:
-            found_in.update(set(document))
+        lengths = [document.total() for document in documents]
+        self._mean_length = sum(lengths) / max(len(lengths), 1) or 1.0
+        found_in = Counter(token for document in documents for token in document)
         # Lucene's: never negative, and bounds what one token can add to a score.
         self._weights = {
             token: float(np.log1p((len(documents) - n + 0.5) / (n + 0.5)))
@@ -37,7 +36,9 @@ class LexicalIndex:
         self._vocabulary = {token: n for n, token in enumerate(self._weights)}
         self._bm25 = bm25s.BM25(k1=_K1, b=_B, method="lucene")
         if self._vocabulary:
-            ids = [[self._vocabulary[token] for token in document] for document in documents]
+            ids = [
+                [self._vocabulary[token] for token in document.elements()] for document in documents
+            ]
             self._bm25.index((ids, self._vocabulary), show_progress=False)
 
     def scores(self, tokens: Sequence[str]) -> Scores:
@@ -48,13 +49,12 @@ class LexicalIndex:
         found: Scores = self._bm25.get_scores_from_ids(known)
         return found / self._total(tokens)
 
-    def score_without(self, tokens: Sequence[str], document: Sequence[str]) -> float:
-        """The score of one of the articles, were these tokens not part of it."""
-        counts = Counter(document)
-        length = (len(document) - len(tokens)) / self._mean_length
+    def score_without(self, tokens: Sequence[str], document: Counter[str]) -> float:
+        """The score of one of the articles, were these tokens of it not part of it."""
+        length = (document.total() - len(tokens)) / self._mean_length
         found = 0.0
         for token, taken in Counter(tokens).items():
-            remaining = counts[token] - taken
+            remaining = document[token] - taken
             if remaining > 0:
                 saturated = remaining / (remaining + _K1 * (1 - _B + _B * length))
                 found += self._weights[token] * saturated

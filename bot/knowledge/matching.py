@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.knowledge.embedding import Embedder
+from bot.knowledge.evidence import Found, Query
 from bot.knowledge.follow_ups import LONGEST, leans_on_topic
-from bot.knowledge.index import Found, Index, Query
+from bot.knowledge.index import Index
 from bot.messages import Candidate, Match, Outcome
 
 _LIKELY = 0.4
