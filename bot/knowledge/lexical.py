@@ -39,7 +39,8 @@ class LexicalIndex:
             ids = [
                 [self._vocabulary[token] for token in document.elements()] for document in documents
             ]
-            self._bm25.index((ids, self._vocabulary), show_progress=False)
+            # A copy: the library adds a token of its own to what it is given.
+            self._bm25.index((ids, dict(self._vocabulary)), show_progress=False)
 
     def scores(self, tokens: Sequence[str]) -> Scores:
         """Share of the tokens' weight found in each article, 0–1."""
