@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from bot.knowledge.embedding import Embedder
 from bot.knowledge.evidence import Found, Query
-from bot.knowledge.follow_ups import LONGEST, leans_on_topic
+from bot.knowledge.follow_ups import leans_on_topic, stands_alone
 from bot.knowledge.index import Index
 from bot.messages import Candidate, Match, Outcome
 
@@ -43,7 +43,7 @@ class Matcher:
         index = self.index
         query = index.understand(text, language)
         match = self._match(index, query, text, products)
-        if match.outcome is Outcome.ANSWER or not topic or len(text) > LONGEST:
+        if match.outcome is Outcome.ANSWER or not topic or stands_alone(text):
             return match
         question = f"{topic[:_TOPIC_LENGTH]} {text}"
         followed = self._match(index, index.understand(question, language), question, products)
@@ -82,13 +82,13 @@ class Matcher:
     def _search(
         self, index: Index, query: Query, products: Sequence[str]
     ) -> tuple[list[Found], str]:
-        """In the question's language; where that has no answer, in the others.
+        """In the question's language; where that has no answer that is sure, in the others.
 
         An article of another language is offered only if there is none of the same id in the
         question's own: a translation that was not found there is not better here.
         """
         own = index.search(query, query.language, products)
-        if own and own[0].probability >= index.bar(query.language, self._precision):
+        if own and own[0].probability >= self._precision:
             return own, query.language
         best, language = own, query.language
         for other in index.languages:
