@@ -59,7 +59,7 @@ def conversations(database: Database, customer_id: str) -> Sequence[Conversation
 
 def change(database: Database, conversation_id: str, **columns: object) -> None:
     """Set what only time or a crash would set."""
-    with database.write() as session:
+    with database.write("test") as session:
         conversation = session.get_one(Conversation, conversation_id)
         for name, value in columns.items():
             setattr(conversation, name, value)
@@ -68,7 +68,7 @@ def change(database: Database, conversation_id: str, **columns: object) -> None:
 def add_agent(database: Database, name: str = "agent") -> str:
     """An agent who never signs in; hashing a password takes long."""
     agent = Agent(email=f"{uuid4().hex}@example.test", name=name, password_hash="-")
-    with database.write() as session:
+    with database.write("test") as session:
         session.add(agent)
     return agent.id
 
@@ -76,7 +76,7 @@ def add_agent(database: Database, name: str = "agent") -> str:
 def waiting(database: Database, language: str = "en", reason: str = "asked_for_human") -> Accepted:
     """A conversation with one message of its customer, in the queue."""
     accepted = say(database, new_customer(database, language), "A person, please")
-    with database.write() as session:
+    with database.write("test") as session:
         conversation = session.get_one(Conversation, accepted.conversation_id)
         customer = lock_customer(session, conversation.customer_id)
         session.refresh(conversation)

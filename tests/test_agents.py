@@ -73,7 +73,7 @@ def test_a_session_ends_with_signing_out_and_the_others_stay(database: Database)
 def test_a_session_ends_with_time(database: Database) -> None:
     add_agent(database, "agent@example.test", "A", PASSWORD)
     _, token = sign_in(database, "agent@example.test", PASSWORD)
-    with database.write() as session:
+    with database.write("test") as session:
         session.scalars(select(AgentSession)).one().expires_at = now() - timedelta(seconds=1)
     with pytest.raises(Unauthenticated):
         agent_of(database, token)

@@ -51,7 +51,7 @@ def test_only_answers_from_an_article_can_be_judged(
     clarify = Reply("Which one do you mean?", buttons=(Button("Track", "Track"),))
     for reply in (asks_back, clarify, Reply("Hello!")):
         conversation = talk(database, customer.id, "hello", TurnResult((reply,)))
-    with database.write() as session:
+    with database.write("test") as session:
         opened = session.get_one(Conversation, conversation)
         locked = lock_customer(session, customer.id)
         append(session, locked, opened, Author.ASSISTANT, "A tip", context={"tip": {}})

@@ -32,7 +32,7 @@ def test_a_request_puts_the_conversation_into_the_queue_and_tells_the_customer(
 
 def test_a_second_request_is_refused_and_leaves_one_entry(database: Database) -> None:
     accepted = waiting(database)
-    with database.write() as session:
+    with database.write("test") as session:
         conversation = session.get_one(Conversation, accepted.conversation_id)
         customer = lock_customer(session, conversation.customer_id)
         with pytest.raises(Conflict):
@@ -176,7 +176,7 @@ def test_a_conversation_may_be_handed_over_again_after_it_was_resolved(database:
     accepted, agent = waiting(database), add_agent(database)
     queue.claim(database, accepted.conversation_id, agent)
     queue.resolve(database, accepted.conversation_id, agent)
-    with database.write() as session:
+    with database.write("test") as session:
         conversation = session.get_one(Conversation, accepted.conversation_id)
         customer = lock_customer(session, conversation.customer_id)
         queue.request(session, customer, conversation, HandoffRequest("complaint"), ())

@@ -219,7 +219,7 @@ def test_a_customer_whom_another_process_makes_at_this_moment_is_taken(
     database: Database,
 ) -> None:
     with ThreadPoolExecutor(1) as pool:
-        with database.write() as session:
+        with database.write("test") as session:
             session.add(Customer(external_id="c1", language="en"))
             session.flush()
             recording = pool.submit(record, database, event(), [JOURNEY], "en")

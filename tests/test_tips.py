@@ -95,7 +95,7 @@ def test_a_tip_does_not_overtake_the_one_before_it_that_another_sender_holds(
     if database.is_sqlite:
         pytest.skip("SQLite has one writer at a time: nothing can overtake")
     with ThreadPoolExecutor(1) as pool:
-        with database.write() as session:
+        with database.write("test") as session:
             session.scalars(first).one()
             sending = pool.submit(send_next, database, SILENCE)
             wait([sending], timeout=0.3)

@@ -24,7 +24,7 @@ def stage(database: Database) -> Stage:
 
 
 def tip(database: Database, conversation_id: str, text: str = "a tip") -> None:
-    with database.write() as session:
+    with database.write("test") as session:
         conversation = session.get_one(Conversation, conversation_id)
         customer = lock_customer(session, conversation.customer_id)
         append(session, customer, conversation, Author.ASSISTANT, text, context={"asks": "tip"})

@@ -173,7 +173,7 @@ def test_a_message_unanswered_for_too_long_goes_to_a_human(stage: Stage) -> None
     customer = new_customer(stage.database, "fa")
     accepted = say(stage.database, customer)
     say(stage.database, customer, "hello?")
-    with stage.database.write() as session:
+    with stage.database.write("test") as session:
         message = session.get_one(Message, accepted.message_id)
         message.created_at = now() - RECOVERY - timedelta(seconds=1)
     stage.knowledge.down = True

@@ -49,7 +49,7 @@ def new_visitor(database: Database, language: str, external_id: str | None = Non
     if language not in LANGUAGES:
         raise InvalidInput(f"'language' must be one of {', '.join(LANGUAGES)}.")
     token = secrets.token_urlsafe(32)
-    with database.write() as session:
+    with database.write("visitor") as session:
         customer = known_customer(session, external_id, None, language)
         session.add(VisitorToken(token_hash=_hash(token), customer_id=customer.id))
         return Visitor(customer.id, token)

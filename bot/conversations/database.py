@@ -18,9 +18,12 @@ from sqlalchemy.exc import DataError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from bot.clock import now as now
 from bot.errors import InvalidInput, Unavailable
+from bot.faults import point
 
 BUSY_TIMEOUT_MS = 5000
+IDLE_TIMEOUT_MS = 5000
 
 
 class Base(DeclarativeBase):
@@ -41,10 +44,6 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None
         aware: datetime = value if value.tzinfo else value.replace(tzinfo=UTC)
         return aware.astimezone(UTC)
-
-
-def now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _prepare_sqlite(engine: Engine) -> None:
@@ -68,6 +67,15 @@ def _prepare_sqlite(engine: Engine) -> None:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
+def _prepare_postgres(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: Any) -> None:
+        # A process that is frozen in a transaction must not hold its locks for ever.
+        connection.execute(f"SET idle_in_transaction_session_timeout = {IDLE_TIMEOUT_MS}")
+        connection.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
+        connection.commit()
+
+
 class Database:
     """Sessions on the record. Safe to share between threads."""
 
@@ -87,6 +95,7 @@ class Database:
             self.engine = create_engine(
                 parsed, pool_pre_ping=True, pool_size=10, connect_args={"connect_timeout": 5}
             )
+            _prepare_postgres(self.engine)
         self._writing = self.engine.execution_options(usher_writing=True)
 
     @contextmanager
@@ -96,14 +105,21 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """A session that commits at its end, or rolls everything back on any error."""
+    def write(self, name: str) -> Iterator[Session]:
+        """A session that commits at its end, or rolls everything back on any error.
+
+        Args:
+            name: what is written, for the crash test: it strikes before and after the commit.
+        """
         with (
             _translated(),
             Session(self._writing, expire_on_commit=False) as session,
             session.begin(),
         ):
             yield session
+            session.flush()
+            point(f"{name}.before_commit")
+        point(f"{name}.after_commit")
 
     def close(self) -> None:
         self.engine.dispose()

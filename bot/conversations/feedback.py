@@ -57,7 +57,7 @@ def judge_answer(database: Database, customer_id: str, seq: int, helpful: bool) 
         NotFound: the customer has no such message.
         InvalidInput: it is no answer from an article.
     """
-    with database.write() as session:
+    with database.write("judgement") as session:
         lock_customer(session, customer_id)
         answer = session.scalars(
             select(Message).where(Message.customer_id == customer_id, Message.seq == seq)

@@ -79,7 +79,7 @@ def accept(
     text = clean_text(text)
     body_hash = hashlib.sha256(f"{language}\0{text}".encode()).hexdigest()
     client_message_id = f"customer:{client_message_id}"  # never meets an agent's id
-    with database.write() as session:
+    with database.write("intake") as session:
         customer = lock_customer(session, customer_id)
         known = _accepted_before(session, customer_id, client_message_id, body_hash)
         if known is not None:

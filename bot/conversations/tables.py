@@ -1,4 +1,4 @@
-"""The record: customers, conversations, messages, deliveries, judgements."""
+"""The record: customers, conversations, messages, turns, deliveries, judgements."""
 
 from datetime import datetime
 from typing import Any
@@ -41,6 +41,17 @@ class VisitorToken(Base):
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
+class Address(Base):
+    """Where a customer is reached on a channel: their id at the vendor."""
+
+    __tablename__ = "addresses"
+
+    channel: Mapped[str] = mapped_column(String(32), primary_key=True)
+    address: Mapped[str] = mapped_column(String(255), primary_key=True)
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"), index=True)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+
+
 class Conversation(Base):
     """Messages of one customer without a long silence; its id is Rasa's sender id."""
 
@@ -65,6 +76,8 @@ class Conversation(Base):
     last_message_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     tracker_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     """The last message that the assistant's tracker is known to hold."""
+    topic: Mapped[str | None] = mapped_column(Text)
+    """The question that was answered last; none after anything else."""
     turn_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     """When a worker should take the next turn; none while nothing is pending."""
     lease_token: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -80,6 +93,12 @@ class Message(Base):
         UniqueConstraint("customer_id", "seq"),
         UniqueConstraint("customer_id", "client_message_id"),
         Index("messages_of_conversation", "conversation_id", "seq"),
+        Index(
+            "pending_messages",
+            "conversation_id",
+            sqlite_where=text("pending"),
+            postgresql_where=text("pending"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
@@ -98,26 +117,104 @@ class Message(Base):
     body_hash: Mapped[str | None] = mapped_column(String(64))
     answers: Mapped[str | None] = mapped_column(String(32))
     """Of an assistant's reply: the message whose turn produced it."""
+    turn_id: Mapped[str | None] = mapped_column(ForeignKey("turns.id"))
+    """The turn that it was taken in, or that produced it."""
     pending: Mapped[bool] = mapped_column(default=False)
-    attempts: Mapped[int] = mapped_column(default=0)
+    """It waits for its turn to be done."""
     apologised: Mapped[bool] = mapped_column(default=False)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
+class Turn(Base):
+    """The assistant's work on one or more pending messages, kept as its trace.
+
+    Which messages belong to it is written when it begins, so that after a crash the same
+    turn is resumed, whatever the customer has written since.
+    """
+
+    __tablename__ = "turns"
+    __table_args__ = (
+        Index(
+            "one_open_turn",
+            "conversation_id",
+            unique=True,
+            sqlite_where=text("state = 'open'"),
+            postgresql_where=text("state = 'open'"),
+        ),
+        Index(
+            "dead_letters",
+            "ended_at",
+            sqlite_where=text("state = 'dead'"),
+            postgresql_where=text("state = 'dead'"),
+        ),
+        Index("turns_of_conversation", "conversation_id", "last_seq"),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id"))
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"))
+    last_seq: Mapped[int] = mapped_column(BigInteger)
+    """Of its last message; the assistant knows the turn by it."""
+    state: Mapped[str] = mapped_column(String(16), default="open")
+    """`open`, `done`, `dead` (a dead letter) or `dropped`."""
+    tries: Mapped[int] = mapped_column(default=0)
+    """That failed."""
+    problem: Mapped[str | None] = mapped_column(String(500))
+    """Why the last try failed; never a customer's words."""
+    trace: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """What was understood, what decided, and how long it took; see `bot.turns.trace`."""
+    begun_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class Delivery(Base):
-    """The intent to bring a message to the customer, committed together with it."""
+    """The intent to bring a message to the customer, committed together with it.
+
+    A web page fetches its messages; to every other channel they are sent, see
+    `bot.deliveries`.
+    """
 
     __tablename__ = "deliveries"
+    __table_args__ = (
+        Index("deliveries_of_customer", "customer_id", "seq"),
+        Index(
+            "deliveries_to_send",
+            "channel",
+            "due_at",
+            sqlite_where=text("state IN ('pending', 'attempting')"),
+            postgresql_where=text("state IN ('pending', 'attempting')"),
+        ),
+        Index("deliveries_by_receipt", "channel", "receipt"),
+    )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
     message_id: Mapped[str] = mapped_column(ForeignKey("messages.id"), unique=True)
     customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"))
     seq: Mapped[int] = mapped_column(BigInteger)
     channel: Mapped[str] = mapped_column(String(32))
+    is_tip: Mapped[bool] = mapped_column(default=False)
+    """A tip is sent at most once, everything else at least once."""
     state: Mapped[str] = mapped_column(String(16), default="pending")
+    """`pending`, `attempting`, `sent`, `delivered`, `read`, `failed` or `unknown`."""
+    tries: Mapped[int] = mapped_column(default=0)
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    """When the next try may be made."""
+    problem: Mapped[str | None] = mapped_column(String(500))
+    """Why the last try failed."""
+    receipt: Mapped[str | None] = mapped_column(String(255))
+    """The vendor's id of what was sent."""
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
 
-    __table_args__ = (Index("deliveries_of_customer", "customer_id", "seq"),)
+
+class ChannelLease(Base):
+    """One sender at a time for each channel, in whichever worker: it alone keeps the limits."""
+
+    __tablename__ = "channel_leases"
+
+    channel: Mapped[str] = mapped_column(String(32), primary_key=True)
+    token: Mapped[int] = mapped_column(BigInteger, default=0)
+    leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    leased_by: Mapped[str | None] = mapped_column(String(255))
 
 
 class Judgement(Base):

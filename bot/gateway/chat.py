@@ -263,5 +263,5 @@ def _seen(gateway: Gateway, customer_id: str, seq: int) -> None:
     with gateway.database.read() as session:
         if timeline.seen(session, customer_id) >= seq:
             return
-    with gateway.database.write() as session:
+    with gateway.database.write("seen") as session:
         timeline.mark_seen(session, customer_id, seq)

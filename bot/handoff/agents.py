@@ -39,7 +39,7 @@ def add_agent(database: Database, email: str, name: str, password: str) -> Agent
         raise InvalidInput(f"The password needs at least {MIN_PASSWORD_LENGTH} characters.")
     agent = Agent(email=email, name=name.strip() or email, password_hash=_hasher.hash(password))
     try:
-        with database.write() as session:
+        with database.write("agent") as session:
             session.add(agent)
     except IntegrityError:
         raise Conflict(f"There is already an agent with the e-mail {email}.") from None
@@ -63,7 +63,7 @@ def sign_in(database: Database, email: str, password: str) -> tuple[Agent, str]:
     if agent is None:
         raise Unauthenticated("The e-mail or the password is wrong.")
     token = secrets.token_urlsafe(32)
-    with database.write() as session:
+    with database.write("sign_in") as session:
         session.execute(delete(AgentSession).where(AgentSession.expires_at < now()))
         session.add(
             AgentSession(
@@ -91,5 +91,5 @@ def agent_of(database: Database, token: str) -> Agent:
 
 
 def sign_out(database: Database, token: str) -> None:
-    with database.write() as session:
+    with database.write("sign_out") as session:
         session.execute(delete(AgentSession).where(AgentSession.token_hash == token_hash(token)))

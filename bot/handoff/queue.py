@@ -113,7 +113,7 @@ def claim(database: Database, conversation_id: str, agent_id: str) -> Conversati
     Raises:
         Conflict: another agent was faster, or nobody is waiting.
     """
-    with database.write() as session:
+    with database.write("claim") as session:
         customer, conversation, handoff = _locked(session, conversation_id)
         if conversation.owner == Owner.AGENT and handoff.agent_id == agent_id:
             return conversation
@@ -125,7 +125,7 @@ def claim(database: Database, conversation_id: str, agent_id: str) -> Conversati
 
 def release(database: Database, conversation_id: str, agent_id: str) -> Conversation:
     """Give a claimed conversation back to the queue."""
-    with database.write() as session:
+    with database.write("release") as session:
         _, conversation, handoff = _locked(session, conversation_id)
         _must_be_mine(handoff, agent_id)
         conversation.owner = after(Owner(conversation.owner), Act.RELEASE)
@@ -150,7 +150,7 @@ def reply(
     sources = [asdict(source)] if source else []
     # Customers' ids and agents' ids never meet.
     client_message_id = f"agent:{client_message_id}"
-    with database.write() as session:
+    with database.write("agent_reply") as session:
         customer, conversation, handoff = _locked(session, conversation_id)
         known = session.scalars(
             select(Message).where(
@@ -192,7 +192,7 @@ def judge(
         NotFound: the article was not among the candidates.
         Conflict: nothing was asked that could be judged.
     """
-    with database.write() as session:
+    with database.write("judgement") as session:
         _, _, handoff = _locked(session, conversation_id)
         _must_be_mine(handoff, agent_id)
         if handoff.question_id is None:
@@ -204,7 +204,7 @@ def judge(
 
 def resolve(database: Database, conversation_id: str, agent_id: str) -> Conversation:
     """End the handoff; the assistant answers the customer's next message."""
-    with database.write() as session:
+    with database.write("resolve") as session:
         customer, conversation, handoff = _locked(session, conversation_id)
         _must_be_mine(handoff, agent_id)
         conversation.owner = after(Owner(conversation.owner), Act.RESOLVE)

@@ -123,7 +123,7 @@ def record(
     Returns:
         The purchase, and whether it is new.
     """
-    with database.write() as session:
+    with database.write("purchase") as session:
         customer = known_customer(
             session,
             external_id=event.customer_external_id or None,

@@ -37,7 +37,7 @@ def send_next(database: Database, silence: timedelta) -> tuple[str, str] | None:
     with database.read() as session:  # idle workers must not take the writer's lock
         if session.scalars(due).one_or_none() is None:
             return None
-    with database.write() as session:
+    with database.write("tip") as session:
         step = session.scalars(due.with_for_update(skip_locked=True)).one_or_none()
         if step is None:
             return None

@@ -6,7 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from bot.conversations.database import Database
 
@@ -25,15 +25,27 @@ def migrate(database: Database) -> None:
     """Bring the schema to the newest version; nothing happens when it is."""
     config = _config()
     with database.engine.connect() as connection:
-        if not database.is_sqlite:
+        if database.is_sqlite:
+            # A changed table is copied and dropped, which its referrers would forbid.
+            _enforce_foreign_keys(connection, False)
+        else:
             connection.execute(text(f"SELECT pg_advisory_lock({_LOCK})"))
             connection.commit()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
         connection.commit()
-        if not database.is_sqlite:
+        if database.is_sqlite:
+            _enforce_foreign_keys(connection, True)
+        else:
             connection.execute(text(f"SELECT pg_advisory_unlock({_LOCK})"))
             connection.commit()
+
+
+def _enforce_foreign_keys(connection: Connection, wanted: bool) -> None:
+    """SQLite changes this outside of transactions only."""
+    raw = connection.connection.driver_connection
+    assert raw is not None
+    raw.execute(f"PRAGMA foreign_keys={'ON' if wanted else 'OFF'}")
 
 
 def is_current(database: Database) -> bool:

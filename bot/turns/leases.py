@@ -40,7 +40,7 @@ def end_those_of(database: Database, worker: str) -> int:
         .values(leased_until=None, lease_token=Conversation.lease_token + 1)
         .returning(Conversation.id)
     )
-    with database.write() as session:
+    with database.write("resume") as session:
         return len(session.scalars(held).all())
 
 
@@ -69,7 +69,7 @@ def take_next(database: Database, worker: str = "") -> Lease | None:
         .values(lease_token=Conversation.lease_token + 1, leased_until=at + LEASE, leased_by=worker)
         .returning(Conversation.id, Conversation.lease_token)
     )
-    with database.write() as session:
+    with database.write("lease") as session:
         taken = session.execute(take).one_or_none()
         return Lease(*taken) if taken is not None else None
 

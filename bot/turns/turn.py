@@ -243,7 +243,7 @@ def _pending(conversation_id: str) -> Select[Message]:
 @contextmanager
 def _writing(database: Database, lease: Lease) -> Iterator[tuple[Session, Customer, Conversation]]:
     """A transaction on a conversation that is still ours, with its customer locked."""
-    with database.write() as session:
+    with database.write("turn") as session:
         conversation = leases.check(session, lease)
         customer = lock_customer(session, conversation.customer_id)
         yield session, customer, leases.check(session, lease)
