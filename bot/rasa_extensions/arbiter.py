@@ -77,6 +77,13 @@ class IntentArbiter(GraphComponent, IntentClassifier):
             intent = {INTENT_NAME_KEY: QUESTION, PREDICTED_CONFIDENCE_KEY: min(question, 1.0)}
         message.set(INTENT, intent, add_to_output=True)
         message.set(INTENT_RANKING_KEY, ranking[:3], add_to_output=True)
+        reckoning = {
+            "chose": "question" if intent[INTENT_NAME_KEY] == QUESTION else "dialogue_act",
+            "question": round(float(question), 4),
+            "question_by_classifier": round(float(by_classifier), 4),
+            "dialogue_act": round(float(acts[0][PREDICTED_CONFIDENCE_KEY]), 4) if acts else None,
+        }
+        message.set("arbiter", reckoning, add_to_output=True)
 
 
 def _odds(probability: float) -> float:

@@ -8,7 +8,7 @@ and record know of each other how far they are.
 
 import asyncio
 import hmac
-from typing import Any, Awaitable, Callable, Dict, List, Optional, Text
+from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence, Text
 from weakref import WeakValueDictionary
 
 import structlog
@@ -20,7 +20,9 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from sanic import Blueprint, Request, response
 from sanic.response import HTTPResponse
 
-from bot.rasa_extensions import action_calls, event_types, validation
+from bot.rasa_extensions import action_calls, event_types, private_logs, validation
+from bot.rasa_extensions.trace import Rule, read_rules, trace_of
+from bot.rasa_extensions.tracker_store import written
 
 logger = structlog.get_logger()
 
@@ -67,7 +69,8 @@ class UsherChannel(InputChannel):
             )
         self._secret = secret
         self._locks: WeakValueDictionary[Text, asyncio.Lock] = WeakValueDictionary()
-        for part in (action_calls, event_types, validation):
+        self._rules = read_rules()
+        for part in (action_calls, event_types, private_logs, validation):
             part.install()
 
     def blueprint(self, on_new_message: Callable[[UserMessage], Awaitable[Any]]) -> Blueprint:
@@ -107,9 +110,10 @@ class UsherChannel(InputChannel):
         try:
             # A repeated turn waits for the first one to end, and then finds its replies.
             async with lock:
-                return await _handle(agent, body, on_new_message)
+                return await _handle(agent, body, on_new_message, self._rules)
         except Exception as error:
-            logger.error("turn failed", error=repr(error), exc_info=True)
+            # The error's own words may be the customer's.
+            logger.error("turn failed", conversation=body["conversation_id"], exc_info=True)
             return response.json({"error": type(error).__name__}, status=503)
 
 
@@ -117,6 +121,7 @@ async def _handle(
     agent: Agent,
     body: Dict[Text, Any],
     on_new_message: Optional[Callable[[UserMessage], Awaitable[Any]]],
+    rules: Sequence[Rule],
 ) -> HTTPResponse:
     conversation, message = body["conversation_id"], body["message"]
     # The fail-safe wrapper would go on with an empty memory when Redis does not answer.
@@ -128,7 +133,7 @@ async def _handle(
     if place is not None:
         replies = _replies_after(tracker, place)
         if replies:
-            return response.json({"replies": replies, "seq": message["seq"]})
+            return _answer(replies, tracker, message["seq"], rules)
         # An action failed in this turn, so nothing was said: it is taken again.
         tracker = _cut(tracker, agent, list(tracker.events)[:place])
         await store.save(tracker)
@@ -142,7 +147,7 @@ async def _handle(
         await _catch_up(agent, store, conversation, missed)
     if message is None or on_new_message is None:
         return response.json({"seq": max([known, *(item["seq"] for item in missed)])})
-    return await _take_turn(conversation, message, on_new_message)
+    return await _take_turn(conversation, message, on_new_message, rules)
 
 
 async def _catch_up(
@@ -161,22 +166,42 @@ async def _take_turn(
     conversation: Text,
     message: Dict[Text, Any],
     on_new_message: Callable[[UserMessage], Awaitable[Any]],
+    rules: Sequence[Rule],
 ) -> HTTPResponse:
     replies = Replies()
+    trackers: List[DialogueStateTracker] = []
     # Rasa obeys "/intent" typed by anybody: a leading slash is taken off.
     text = message["text"].lstrip("/ \t\n") or message["text"].replace("/", "\u2215")
     metadata = {
         "seq": message["seq"],
         "_nlu": {"vector": message["vector"], "kb": message["kb"]},
     }
-    await on_new_message(
-        UserMessage(
-            text, replies, conversation, input_channel=UsherChannel.name(), metadata=metadata
+    looking = written.set(trackers)
+    try:
+        await on_new_message(
+            UserMessage(
+                text, replies, conversation, input_channel=UsherChannel.name(), metadata=metadata
+            )
         )
-    )
+    finally:
+        written.reset(looking)
     if not replies.messages:
         return response.json({"error": "the assistant said nothing"}, status=503)
-    return response.json({"replies": replies.messages, "seq": message["seq"]})
+    return _answer(replies.messages, trackers[-1] if trackers else None, message["seq"], rules)
+
+
+def _answer(
+    replies: List[Dict[Text, Any]],
+    tracker: Optional[DialogueStateTracker],
+    seq: int,
+    rules: Sequence[Rule],
+) -> HTTPResponse:
+    """The same for a turn that was just taken as for one that was taken before."""
+    place = None if tracker is None else _place_of(tracker, seq)
+    if tracker is None or place is None:
+        return response.json({"replies": replies, "seq": seq, "trace": None})
+    turn = [event.as_dict() for event in list(tracker.events)[place:]]
+    return response.json({"replies": replies, "seq": seq, "trace": trace_of(turn, rules)})
 
 
 def _last_seq(tracker: DialogueStateTracker) -> int:

@@ -5,7 +5,8 @@ bring its sessions together. A conversation of ours is one session, so what was 
 turn's beginning is all there is. Trackers are a working memory, not the record: they expire.
 """
 
-from typing import Any, Optional, Text
+from contextvars import ContextVar
+from typing import Any, List, Optional, Text
 
 import redis
 from rasa.core.brokers.broker import EventBroker
@@ -14,6 +15,9 @@ from rasa.shared.core.domain import Domain
 from rasa.shared.core.trackers import DialogueStateTracker
 
 EXPIRES_SECONDS = 30 * 24 * 3600
+
+written: ContextVar[Optional[List[DialogueStateTracker]]] = ContextVar("written", default=None)
+"""Set by who wants to look at what a turn has written, without reading it again."""
 
 
 class ConversationTrackerStore(TrackerStore, SerializedTrackerAsText):
@@ -37,6 +41,9 @@ class ConversationTrackerStore(TrackerStore, SerializedTrackerAsText):
         self.red.set(
             self._prefix + tracker.sender_id, self.serialise_tracker(tracker), ex=EXPIRES_SECONDS
         )
+        wanted = written.get()
+        if wanted is not None:
+            wanted[:] = [tracker]
 
     async def retrieve(self, sender_id: Text) -> Optional[DialogueStateTracker]:
         stored = self.red.get(self._prefix + sender_id)
