@@ -1,8 +1,9 @@
 """Answers, doubts and handoffs."""
 
 from functools import cache
+from http import HTTPStatus
+from typing import Any
 
-import httpx
 from rasa_sdk import Tracker
 from rasa_sdk.events import SlotSet
 from rasa_sdk.executor import CollectingDispatcher
@@ -10,15 +11,23 @@ from rasa_sdk.executor import CollectingDispatcher
 from actions.reading import knowledge, last_asked
 from actions.turning import Events, TurnAction
 from bot.bootstrap import settings
+from bot.internal_http import InternalClient
 from bot.texts import texts
 
+KNOWLEDGE_SECONDS = 2.0
 DOUBTS_BEFORE_HUMAN = 2
 SURE = SlotSet("times_not_sure", 0)
 
 
 @cache
-def _knowledge_process() -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=settings().knowledge_url, timeout=2.0)
+def _knowledge_process() -> InternalClient:
+    return InternalClient(
+        "The knowledge process",
+        settings().knowledge_servers,
+        KNOWLEDGE_SECONDS,
+        settings().secret("rasa"),
+        repeatable=True,
+    )
 
 
 def hand_off(dispatcher: CollectingDispatcher, reason: str) -> Events:
@@ -109,12 +118,16 @@ class ActionReportProblem(TurnAction):
 
 async def _article(language: str, article_id: str) -> dict[str, str] | None:
     """Title and short answer of an article, or None when there is none in the language."""
-    response = await _knowledge_process().get(f"/articles/{language}/{article_id}")
-    if response.status_code == httpx.codes.NOT_FOUND:
-        return None
-    response.raise_for_status()
-    found: dict[str, str] = response.json()
-    return found
+
+    def read(status: int, answer: Any) -> dict[str, str] | None:
+        if status == HTTPStatus.NOT_FOUND:
+            return None
+        if status != HTTPStatus.OK:
+            raise ValueError(f"status {status}")
+        found: dict[str, str] = answer
+        return found
+
+    return await _knowledge_process().get(f"/articles/{language}/{article_id}", read)
 
 
 class ActionDeny(ActionReportProblem):

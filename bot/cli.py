@@ -79,8 +79,10 @@ def prepare() -> None:
     from bot.operations import indexing, training
 
     settings = bootstrap.settings()
-    if training.is_trained(settings):
+    if training.is_trained(settings) or not settings.runs("rasa"):
         indexing.index(settings)
+    elif not settings.runs("knowledge"):
+        training.train(settings)
     else:
         seconds = training.train(settings, meanwhile=lambda: indexing.index(settings))
         out.print(f"Trained and indexed in {seconds:.0f} s.")

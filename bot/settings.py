@@ -5,16 +5,19 @@ import os
 import secrets
 from contextlib import suppress
 from functools import cached_property
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
-from pydantic import AliasChoices, Field, ValidationError
+from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.errors import WrongSetting
 
 ROOT = Path(__file__).resolve().parent.parent
+PROCESSES = ("gateway", "worker", "knowledge", "actions", "rasa")
+"""What `usher up` starts, besides a Valkey when there is no other Redis."""
 
 
 class Settings(BaseSettings):
@@ -37,13 +40,52 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("REDIS_URL", "USHER_REDIS_URL", "redis_url"),
         description="URL of a Redis or Valkey server; empty: the bundled Valkey is started.",
     )
+    secrets_file: str = Field(
+        default="",
+        description="File with the secrets that all machines share; empty: `secrets.json` in the "
+        "data folder, made at the first start.",
+    )
+    processes: str = Field(
+        default=",".join(PROCESSES),
+        description="What `usher up` starts on this machine, separated by commas.",
+    )
+    workers: int = Field(
+        default=1, ge=1, le=64, description="Worker processes that `usher up` starts here."
+    )
     host: str = Field(default="127.0.0.1", description="Address the gateway listens on.")
     port: int = Field(default=8000, ge=1, le=65535, description="Port of the gateway.")
     internal_port: int = Field(
         default=8100,
         ge=1,
         le=65530,
-        description="First of four loopback ports: knowledge, actions, Rasa, Valkey.",
+        description="First of four ports in a row: knowledge, actions, Rasa, Valkey.",
+    )
+    internal_host: str = Field(
+        default="127.0.0.1",
+        description="Address that knowledge, actions and Rasa listen on: loopback, or this "
+        "machine's on a private network.",
+    )
+    knowledge_urls: str = Field(
+        default="",
+        description="Knowledge servers of all machines, separated by commas; empty: this one's.",
+    )
+    actions_urls: str = Field(
+        default="",
+        description="Action servers of all machines, separated by commas; empty: this one's.",
+    )
+    rasa_urls: str = Field(
+        default="",
+        description="Rasa servers of all machines, separated by commas; empty: this one's.",
+    )
+    metrics_port: int = Field(
+        default=9460,
+        ge=0,
+        le=65535,
+        description="First of the ports with metrics for Prometheus: gateway, knowledge, then each "
+        "worker; 0: no metrics.",
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1", description="Address that the metrics are served on."
     )
     public_url: str = Field(
         default="", description="Address customers reach the gateway at, if not host and port."
@@ -77,6 +119,10 @@ class Settings(BaseSettings):
     turns_at_once: int = Field(
         default=6, ge=1, le=64, description="Conversations that one worker handles side by side."
     )
+    combine_messages: bool = Field(
+        default=True,
+        description="What a customer writes while the assistant is busy is answered as one.",
+    )
     recovery_minutes: int = Field(
         default=10, ge=1, description="An unanswered turn goes to a human after this long."
     )
@@ -89,6 +135,26 @@ class Settings(BaseSettings):
     webhook_secret_previous: str = Field(
         default="", description="The key before, accepted while the shop changes to the new one."
     )
+    webhook_channel_url: str = Field(
+        default="",
+        pattern=r"^(https?://\S+)?$",
+        description="Address of the shop's own app, which is sent what its customers are told; "
+        "empty: the channel is off.",
+    )
+    webhook_channel_secret: str = Field(
+        default="",
+        validate_default=True,
+        description="Key that signs what goes to and comes from that app.",
+    )
+    webhook_channel_secret_previous: str = Field(
+        default="", description="The key before, accepted while the app changes to the new one."
+    )
+    webhook_channel_per_second: float = Field(
+        default=20, gt=0, description="Messages that the app is sent in a second."
+    )
+    webhook_channel_at_once: int = Field(
+        default=8, ge=1, le=100, description="Messages that are on their way to the app at once."
+    )
     demo_shop: bool = Field(
         default=True, description="Let the buttons of the demo shop page buy for free."
     )
@@ -98,6 +164,78 @@ class Settings(BaseSettings):
     visitors_per_minute: int = Field(
         default=60, ge=1, description="New visitors accepted from one address in a minute."
     )
+
+    @field_validator("processes")
+    @classmethod
+    def _known_processes(cls, value: str) -> str:
+        named = _parts(value)
+        if not named or not set(named) <= set(PROCESSES):
+            raise ValueError(f"must be one or more of {', '.join(PROCESSES)}")
+        return value
+
+    @field_validator("metrics_port")
+    @classmethod
+    def _own_metrics_ports(cls, value: int, others: ValidationInfo) -> int:
+        internal, workers = others.data.get("internal_port"), others.data.get("workers", 1)
+        taken = {others.data.get("port"), *range(internal, internal + 4)} if internal else set()
+        if value and taken & set(range(value, value + 2 + workers)):
+            raise ValueError("the ports from there on must not meet the gateway's or internal ones")
+        return value
+
+    @field_validator("internal_host")
+    @classmethod
+    def _private_address(cls, value: str) -> str:
+        try:
+            address = ip_address(value)
+        except ValueError:
+            raise ValueError("must be an IP address of this machine") from None
+        if address.is_unspecified or address.is_multicast or address.is_global:
+            raise ValueError(
+                "must be loopback or an address on a private network; the processes that listen "
+                "there are not for the public"
+            )
+        return value
+
+    @field_validator("knowledge_urls", "actions_urls", "rasa_urls")
+    @classmethod
+    def _internal_urls(cls, value: str) -> str:
+        for url in _parts(value):
+            parts = urlsplit(url)
+            if parts.scheme not in {"http", "https"} or not parts.hostname:
+                raise ValueError(f"{url!r} is not an address like http://10.0.0.2:8100")
+        return value
+
+    @field_validator("webhook_channel_secret")
+    @classmethod
+    def _signed_channel(cls, value: str, others: ValidationInfo) -> str:
+        if others.data.get("webhook_channel_url") and not value:
+            raise ValueError("must be set when USHER_WEBHOOK_CHANNEL_URL is")
+        return value
+
+    def runs(self, process: str) -> bool:
+        """Whether `usher up` starts this process on this machine."""
+        return process in _parts(self.processes)
+
+    @property
+    def runs_everything(self) -> bool:
+        return set(_parts(self.processes)) == set(PROCESSES)
+
+    @property
+    def is_on_loopback(self) -> bool:
+        """Whether only this machine reaches knowledge, actions and Rasa."""
+        return ip_address(self.internal_host).is_loopback
+
+    @property
+    def knowledge_servers(self) -> tuple[str, ...]:
+        return _parts(self.knowledge_urls) or (self.knowledge_url,)
+
+    @property
+    def action_servers(self) -> tuple[str, ...]:
+        return _parts(self.actions_urls) or (self.actions_url,)
+
+    @property
+    def rasa_servers(self) -> tuple[str, ...]:
+        return _parts(self.rasa_urls) or (self.rasa_url,)
 
     @property
     def knowledge_port(self) -> int:
@@ -117,15 +255,19 @@ class Settings(BaseSettings):
 
     @property
     def knowledge_url(self) -> str:
-        return f"http://127.0.0.1:{self.knowledge_port}"
+        return self._internal_url(self.knowledge_port)
 
     @property
     def actions_url(self) -> str:
-        return f"http://127.0.0.1:{self.actions_port}"
+        return self._internal_url(self.actions_port)
 
     @property
     def rasa_url(self) -> str:
-        return f"http://127.0.0.1:{self.rasa_port}"
+        return self._internal_url(self.rasa_port)
+
+    def _internal_url(self, port: int) -> str:
+        host = self.internal_host
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
     @property
     def gateway_url(self) -> str:
@@ -152,10 +294,20 @@ class Settings(BaseSettings):
         current = self.webhook_secret or self.secret("webhook")
         return tuple(each for each in (current, self.webhook_secret_previous) if each)
 
+    @property
+    def webhook_channel_secrets(self) -> tuple[str, ...]:
+        both = (self.webhook_channel_secret, self.webhook_channel_secret_previous)
+        return tuple(each for each in both if each)
+
     @cached_property
     def _secrets(self) -> dict[str, str]:
         """Random keys made at the first start and kept, readable by the owner alone."""
-        path = self.data_dir / "secrets.json"
+        path = Path(self.secrets_file or self.data_dir / "secrets.json")
+        if self.secrets_file and not path.is_file():
+            raise WrongSetting(
+                f"USHER_SECRETS_FILE is {path}, and there is no such file. Copy `secrets.json` "
+                "from the data folder of the first machine."
+            )
         if not path.exists():
             self.data_dir.mkdir(parents=True, exist_ok=True)
             names = ("valkey", "rasa", "webhook", "session")
@@ -172,6 +324,11 @@ class Settings(BaseSettings):
 
     def secret(self, name: str) -> str:
         return self._secrets[name]
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    """What commas separate, without empty parts and slashes at the end."""
+    return tuple(each.strip().rstrip("/") for each in text.split(",") if each.strip())
 
 
 def load_settings(**overrides: Any) -> Settings:

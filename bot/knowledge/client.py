@@ -10,10 +10,12 @@ TIMEOUT_SECONDS = 2.5
 
 
 class KnowledgeClient:
-    """Asks for matches over loopback HTTP."""
+    """Asks for matches over HTTP; several servers take turns."""
 
-    def __init__(self, url: str) -> None:
-        self._http = InternalClient("The knowledge process", url, TIMEOUT_SECONDS)
+    def __init__(self, urls: str | Sequence[str], secret: str = "") -> None:
+        self._http = InternalClient(
+            "The knowledge process", urls, TIMEOUT_SECONDS, secret, repeatable=True
+        )
 
     async def close(self) -> None:
         await self._http.close()

@@ -1,12 +1,12 @@
 """What is wrong with this machine or this set-up, and what to do about it."""
 
+import errno
 import fcntl
 import os
 import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from redis import Redis
 from redis.exceptions import AuthenticationError, RedisError
@@ -16,26 +16,14 @@ from bot.conversations.database import Database
 from bot.errors import UsherError
 from bot.journeys.definitions import read_journeys
 from bot.knowledge.articles import read_articles
+from bot.operations import fleet
+from bot.operations.findings import Finding as Finding
 from bot.operations.migrating import is_current
 from bot.operations.processes import RASA_PYTHON
 from bot.operations.training import is_trained
 from bot.settings import Settings
 
 MIN_FREE_BYTES = 500_000_000
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One checked thing."""
-
-    name: str
-    ok: bool
-    detail: str
-    """What was found."""
-    fix: str = ""
-    """What to do, when it is not as it should be."""
-    blocks: bool = True
-    """Whether Usher cannot start before it is done."""
 
 
 def is_running(settings: Settings) -> bool:
@@ -55,7 +43,9 @@ def is_running(settings: Settings) -> bool:
 
 def before_start(settings: Settings) -> Iterator[Finding]:
     """What has to be right for the processes to start."""
-    yield _python()
+    yield from fleet.shared_parts(settings)
+    if settings.runs("rasa"):
+        yield _python()
     yield _disk(settings)
     yield _data_folder(settings)
     yield from _ports(settings)
@@ -68,7 +58,9 @@ def before_start(settings: Settings) -> Iterator[Finding]:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Everything: the set-up, and when Usher is running also its parts."""
     running = is_running(settings)
-    yield _python()
+    yield from fleet.shared_parts(settings)
+    if settings.runs("rasa"):
+        yield _python()
     yield _disk(settings)
     yield _data_folder(settings, running=running)
     if not running:
@@ -78,13 +70,15 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _database(settings)
     yield _schema(settings)
     yield from _content(settings)
-    trained = is_trained(settings)
-    yield Finding(
-        "model",
-        trained,
-        "trained from the current files" if trained else "missing or older than its files",
-        "Run `.venv/bin/usher train`.",
-    )
+    if settings.runs("rasa"):
+        trained = is_trained(settings)
+        yield Finding(
+            "model",
+            trained,
+            "trained from the current files" if trained else "missing or older than its files",
+            "Run `.venv/bin/usher train`.",
+        )
+    yield from fleet.servers(settings)
     yield Finding(
         "running",
         running,
@@ -147,21 +141,33 @@ def _data_folder(settings: Settings, *, running: bool = False) -> Finding:
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:
-    wanted = {
-        "USHER_PORT": (settings.host, settings.port),
-        **{
-            f"USHER_INTERNAL_PORT (+{n})": ("127.0.0.1", settings.internal_port + n)
-            for n in range(3 if settings.redis_url else 4)
-        },
-    }
+    wanted = {}
+    if settings.runs("gateway"):
+        wanted["USHER_PORT"] = (settings.host, settings.port)
+    for n, process in enumerate(("knowledge", "actions", "rasa")):
+        if settings.runs(process):
+            address = (settings.internal_host, settings.internal_port + n)
+            wanted[f"USHER_INTERNAL_PORT (+{n})"] = address
+    if not settings.redis_url:
+        wanted["USHER_INTERNAL_PORT (+3)"] = ("127.0.0.1", settings.valkey_port)
     for setting, (host, port) in wanted.items():
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((host, port))
-                free = True
-            except OSError:
+            except OSError as error:
+                if error.errno == errno.EADDRNOTAVAIL:
+                    key = "USHER_HOST" if setting == "USHER_PORT" else "USHER_INTERNAL_HOST"
+                    yield Finding(
+                        f"port {port}",
+                        False,
+                        f"{host} is no address of this machine",
+                        f"Set {key} to one that it has.",
+                    )
+                    continue
                 free = False
+            else:
+                free = True
         yield Finding(
             f"port {port}",
             free,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from bot.internal_http import authorization
 from bot.knowledge.articles import Problem, changed_at
 from bot.operations.progress import bar
 from bot.settings import Settings
@@ -46,9 +47,13 @@ def index(settings: Settings) -> Indexed:
 
 
 def reload(settings: Settings) -> str:
-    """Have the running knowledge process read the articles now; what came of it."""
+    """Have this machine's knowledge process read the articles now; what came of it."""
     try:
-        httpx.post(f"{settings.knowledge_url}/reload", timeout=RELOAD_SECONDS).raise_for_status()
+        httpx.post(
+            f"{settings.knowledge_url}/reload",
+            headers=authorization(settings.secret("rasa")),
+            timeout=RELOAD_SECONDS,
+        ).raise_for_status()
     except httpx.ConnectError:
         return "Usher is not running; it will serve them when it starts."
     except httpx.HTTPError as error:

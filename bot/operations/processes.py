@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ class Program:
 
     name: str
     command: tuple[str, ...]
+    environment: tuple[tuple[str, str], ...] = ()
+    """What it alone finds in its environment."""
 
 
 def model_path(settings: Settings) -> Path:
@@ -33,7 +36,7 @@ def vectors_path(settings: Settings) -> Path:
 
 
 def programs(settings: Settings) -> list[Program]:
-    """Every process, in the order in which they start."""
+    """Every process of this machine, in the order in which they start."""
     python = sys.executable
     uvicorn = (
         python, "-m", "uvicorn", "--factory", "--no-access-log", "--log-level", "warning",
@@ -47,30 +50,45 @@ def programs(settings: Settings) -> list[Program]:
         Program(
             "knowledge",
             (*uvicorn, "bot.operations.servers:knowledge",
-             "--host", "127.0.0.1", "--port", str(settings.knowledge_port)),
+             "--host", settings.internal_host, "--port", str(settings.knowledge_port)),
         ),
         Program(
             "actions",
             (*uvicorn, "bot.operations.servers:actions",
-             "--host", "127.0.0.1", "--port", str(settings.actions_port)),
+             "--host", settings.internal_host, "--port", str(settings.actions_port)),
         ),
         Program(
             "rasa",
-            (str(RASA_PYTHON), "-m", "rasa", "run", "--interface", "127.0.0.1",
+            (str(RASA_PYTHON), "-m", "rasa", "run", "--interface", settings.internal_host,
              "--port", str(settings.rasa_port), "--model", str(model_path(settings)),
              "--endpoints", str(ROOT / "endpoints.yml"),
              "--credentials", str(ROOT / "credentials.yml")),
         ),
-        Program("worker", (python, "-m", "bot.worker")),
+        *_workers(settings, (python, "-m", "bot.worker")),
         Program(
             "gateway",
             (*uvicorn, *public, "bot.operations.servers:gateway",
              "--host", settings.host, "--port", str(settings.port)),
         ),
     ]  # fmt: skip
+    wanted = [each for each in wanted if settings.runs(each.name.partition("-")[0])]
     if not settings.redis_url:
         wanted.insert(0, Program("valkey", (python, "-m", "bot.operations.valkey")))
     return wanted
+
+
+def _workers(settings: Settings, command: tuple[str, ...]) -> list[Program]:
+    """The workers, each with a name of its own that it has again after a restart."""
+    # A lease keeps 255 characters of it; the number at the end must be among them.
+    machine = f"{socket.gethostname()}:{settings.data_dir.resolve()}"[-240:]
+    return [
+        Program(
+            "worker" if settings.workers == 1 else f"worker-{number}",
+            command,
+            (("USHER_WORKER_NAME", f"{machine}:{number}"),),
+        )
+        for number in range(1, settings.workers + 1)
+    ]
 
 
 def environment(settings: Settings) -> Mapping[str, str]:
@@ -78,8 +96,11 @@ def environment(settings: Settings) -> Mapping[str, str]:
     return {
         **os.environ,
         "USHER_DATA_DIR": str(settings.data_dir.resolve()),
-        "USHER_ACTIONS_URL": settings.actions_url,
-        "USHER_KNOWLEDGE_URL": settings.knowledge_url,
+        # Rasa's action server: the one beside it, if there is one.
+        "USHER_ACTIONS_URL": (
+            settings.actions_url if settings.runs("actions") else settings.action_servers[0]
+        ),
+        "USHER_KNOWLEDGE_URL": settings.knowledge_servers[0],
         "USHER_REDIS_URL": settings.effective_redis_url,
         "USHER_RASA_SECRET": settings.secret("rasa"),
         "USHER_VECTORS": str(vectors_path(settings)),
@@ -121,6 +142,7 @@ serverurl=unix://{_quoted(folder / "supervisor.sock")}
     sections += [
         f"""[program:{program.name}]
 command={" ".join(_quoted(part) for part in program.command)}
+environment={",".join(_assigned(*each) for each in program.environment)}
 autorestart=true
 startsecs=2
 startretries=1000000
@@ -140,3 +162,8 @@ stdout_logfile_backups=2
 def _quoted(part: object) -> str:
     text = str(part).replace("%", "%%")
     return f'"{text}"' if " " in text else text
+
+
+def _assigned(name: str, value: str) -> str:
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'{name}="{escaped}"'

@@ -9,12 +9,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from xmlrpc.client import ServerProxy
 
 import httpx
+from supervisor.xmlrpc import SupervisorTransport
 
 from bot.conversations.database import Database
 from bot.errors import UsherError
+from bot.internal_http import authorization
 from bot.operations import doctor
+from bot.operations.fleet import HEALTH_PATHS
 from bot.operations.indexing import is_indexed
 from bot.operations.migrating import migrate
 from bot.operations.processes import STOP_SECONDS, environment, supervisor_config
@@ -74,7 +79,8 @@ def prepare(settings: Settings) -> None:
         migrate(database)
     finally:
         database.close()
-    if is_trained(settings) and is_indexed(settings):
+    trained = not settings.runs("rasa") or is_trained(settings)
+    if trained and (not settings.runs("knowledge") or is_indexed(settings)):
         return
     # In a process of its own: the embedding model would stay in this one's memory.
     done = subprocess.run([sys.executable, "-m", "bot.cli", "prepare"])
@@ -103,7 +109,7 @@ def _run(settings: Settings) -> None:
         signal.signal(signal.SIGHUP, interrupt)
     try:
         started = time.monotonic()
-        _wait_until_ready(settings, supervisor, folder / "logs")
+        _wait_until_ready(settings, supervisor, folder)
         _say_addresses(settings, time.monotonic() - started)
         supervisor.wait()
         raise CannotStart(f"supervisord ended by itself; see {folder / 'logs'}.")
@@ -113,30 +119,82 @@ def _run(settings: Settings) -> None:
         _stop(supervisor)
 
 
-def _wait_until_ready(settings: Settings, supervisor: subprocess.Popen[bytes], logs: Path) -> None:
-    url = f"http://{settings.host}:{settings.port}/healthz"
+def _wait_until_ready(
+    settings: Settings, supervisor: subprocess.Popen[bytes], folder: Path
+) -> None:
+    missing_now = _missing if settings.runs_everything else _missing_here
+    logs = folder / "logs"
     until = time.monotonic() + READY_SECONDS
-    missing = "all processes"
+    missing = ["all processes"]
     with console.status("Starting") as status:
         while time.monotonic() < until:
             if supervisor.poll() is not None:
                 raise CannotStart(f"supervisord did not start; see {logs / 'supervisord.log'}.")
-            try:
-                answer = httpx.get(url, timeout=5)
-                if answer.status_code == httpx.codes.OK:
-                    return
-                parts = answer.json()["components"]
-                missing = ", ".join(name for name, state in parts.items() if state != "ready")
-            except (httpx.HTTPError, ValueError, KeyError):
-                missing = "gateway"
-            status.update(f"Starting: waiting for {missing}")
+            missing = missing_now(settings)
+            if not missing:
+                return
+            status.update(f"Starting: waiting for {', '.join(missing)}")
             time.sleep(0.3)
     raise CannotStart(
-        f"After {READY_SECONDS} s this is still not ready: {missing}. Read the logs in {logs}."
+        f"After {READY_SECONDS} s this is still not ready: {', '.join(missing)}. "
+        f"Read the logs in {logs}."
     )
 
 
+def _missing(settings: Settings) -> list[str]:
+    """What is not ready of a whole Usher, as its gateway says."""
+    try:
+        answer = httpx.get(f"http://{settings.host}:{settings.port}/healthz", timeout=5)
+        if answer.status_code == httpx.codes.OK:
+            return []
+        return [name for name, state in answer.json()["components"].items() if state != "ready"]
+    except (httpx.HTTPError, ValueError, KeyError, AttributeError):
+        return ["gateway"]
+
+
+def _missing_here(settings: Settings) -> list[str]:
+    """Which of this machine's processes are not ready; the other machines may come later."""
+    ports = {
+        "gateway": f"http://{settings.host}:{settings.port}/healthz",
+        "knowledge": settings.knowledge_url + HEALTH_PATHS["knowledge"],
+        "actions": settings.actions_url + HEALTH_PATHS["actions"],
+        "rasa": settings.rasa_url + HEALTH_PATHS["rasa"],
+    }
+    headers = authorization(settings.secret("rasa"))
+    missing = _not_running(settings)
+    for process, url in ports.items():
+        if not settings.runs(process) or process in missing:
+            continue
+        try:
+            status = httpx.get(url, headers=headers, timeout=5).status_code
+        except httpx.HTTPError:
+            status = 0
+        # A gateway that answers is there, whatever it says of the other machines.
+        if status != httpx.codes.OK and (process != "gateway" or status == 0):
+            missing.append(process)
+    return missing
+
+
+def _not_running(settings: Settings) -> list[str]:
+    """The programs that supervisord has not seen running for a moment."""
+    path = settings.data_dir.resolve() / "supervisor.sock"
+    transport = SupervisorTransport(serverurl=f"unix://{path}")
+    supervisor = ServerProxy("http://localhost", transport=transport)
+    try:
+        found: Any = supervisor.supervisor.getAllProcessInfo()
+    except OSError:
+        return ["supervisord"]
+    return [each["name"] for each in found if each["statename"] != "RUNNING"]
+
+
 def _say_addresses(settings: Settings, seconds: float) -> None:
+    if not settings.runs("gateway"):
+        console.print(
+            f"\n[bold]This part of Usher is ready[/bold] (started in {seconds:.0f} s): "
+            f"{settings.processes}. Press Ctrl-C to stop.\n"
+            f"  Logs  {settings.data_dir / 'logs'}\n"
+        )
+        return
     url = settings.gateway_url
     console.print(
         f"\n[bold]Usher is ready[/bold] (started in {seconds:.0f} s). Press Ctrl-C to stop.\n"
