@@ -23,6 +23,8 @@ TIMELINE = "usher:timeline"
 """A customer has something new to see."""
 TIPS = "tips"
 """The key, among turns, that says: a step may be due."""
+DELIVERIES = "deliveries"
+"""The key, among turns, that says: there is something to send on a channel."""
 EVERYTHING = "*"
 """The key of an interest in any nudge."""
 FALLBACK_SECONDS = 1.0
