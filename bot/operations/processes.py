@@ -80,7 +80,8 @@ def programs(settings: Settings) -> list[Program]:
 def _workers(settings: Settings, command: tuple[str, ...]) -> list[Program]:
     """The workers, each with a name of its own that it has again after a restart."""
     # A lease keeps 255 characters of it; the number at the end must be among them.
-    machine = f"{socket.gethostname()}:{settings.data_dir.resolve()}"[-240:]
+    # Supervisord's configuration knows no way to write a quote within quotes.
+    machine = f"{socket.gethostname()}:{settings.data_dir.resolve()}"[-240:].replace('"', "_")
     return [
         Program(
             "worker" if settings.workers == 1 else f"worker-{number}",
@@ -165,5 +166,4 @@ def _quoted(part: object) -> str:
 
 
 def _assigned(name: str, value: str) -> str:
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return f'{name}="{escaped}"'
+    return '{}="{}"'.format(name, value.replace("%", "%%"))
