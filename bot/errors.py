@@ -68,6 +68,14 @@ class Unavailable(UsherError):
     status = 503
 
 
+class NotReached(Unavailable):
+    """No connection: the request was certainly not carried out."""
+
+
+class Disconnected(Unavailable):
+    """The connection broke before the answer came: the part may have died of the request."""
+
+
 class WrongSetting(UsherError):
     """A setting has a value that cannot work; the message names the key."""
 

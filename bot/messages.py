@@ -1,9 +1,10 @@
 """The values that every room speaks. Imports nothing of ours."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 LANGUAGES = ("en", "vi", "th", "fa")
 LANGUAGE_NAMES: Mapping[str, str] = {
@@ -109,6 +110,8 @@ class TurnResult:
     handoff: HandoffRequest | None = None
     language: str | None = None
     """Set when the customer asked for another language."""
+    trace: Mapping[str, Any] = field(default_factory=dict)
+    """What the dialogue made of the message, for those who ask why."""
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,20 @@ class Settings(BaseSettings):
     recovery_minutes: int = Field(
         default=10, ge=1, description="An unanswered turn goes to a human after this long."
     )
+    retention_days: int = Field(
+        default=0,
+        ge=0,
+        le=36500,
+        description="Conversations in which nothing was said for so many days are removed, with "
+        "all that belongs to them; 0: none ever.",
+    )
+    trace_retention_days: int = Field(
+        default=90,
+        ge=0,
+        le=36500,
+        description="Traces of turns that are older are emptied; 0: they stay with their "
+        "conversation.",
+    )
     identity_secret: str = Field(
         default="", description="Key of the shop's HS256 identity tokens; empty: none is accepted."
     )

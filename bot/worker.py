@@ -1,14 +1,18 @@
 """The worker: takes turns and sends tips. Any number of them can run."""
 
 import asyncio
+import os
 import socket
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
+from http import HTTPStatus
 
 import structlog
 import uvloop
 
 from bot import bootstrap
+from bot.conversations.batching import Batcher
 from bot.conversations.database import Database
 from bot.conversations.nudges import (
     EVERYTHING,
@@ -21,116 +25,182 @@ from bot.conversations.nudges import (
 )
 from bot.conversations.tables import Conversation
 from bot.errors import Unavailable
+from bot.internal_http import InternalClient
 from bot.journeys import tips
 from bot.knowledge.client import KnowledgeClient
 from bot.settings import Settings
-from bot.turns import leases, turn
-from bot.turns.assistant import Assistant, HistoryItem, TrackerBehind
+from bot.turns import beginning, ending, history, leases
+from bot.turns.assistant import Assistant, TrackerBehind
+from bot.turns.beginning import Work
+from bot.turns.history import HistoryItem
 from bot.turns.leases import Lease, LeaseLost
+from bot.turns.turn import Taker
 
 log = structlog.get_logger()
 
+PROBE_SECONDS = 2.0
 _PAUSE_AFTER_ERROR = 1.0
 
 
 class Worker:
     """Side by side: turns of several conversations, and one sender of tips."""
 
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        knowledge: KnowledgeClient | None = None,
+        assistant: Assistant | None = None,
+    ) -> None:
+        """
+        Args:
+            knowledge, assistant: others than the settings name, for measuring the record alone.
+        """
         self._settings = settings
         self._database = database
         self._silence = timedelta(minutes=settings.conversation_silence_minutes)
-        # One worker runs for each data folder; supervisor restarts it under the same name.
-        self._name = f"{socket.gethostname()}:{settings.data_dir.resolve()}"[:255]
-        self._free = asyncio.Semaphore(settings.turns_at_once)
-        self._turns: set[asyncio.Task[None]] = set()
+        # Of one name only one runs at a time; it is restarted under the same.
+        alone = f"{socket.gethostname()}:{settings.data_dir.resolve()}"
+        self._name = os.environ.get("USHER_WORKER_NAME", alone)[-255:]
+        self._turns: dict[asyncio.Task[None], Lease] = {}
         self._nudges = Nudges(settings.effective_redis_url)
-        self._knowledge = KnowledgeClient(settings.knowledge_url)
-        self._assistant = Assistant(settings.rasa_url, settings.secret("rasa"))
+        secret = settings.secret("rasa")
+        self._knowledge = knowledge or KnowledgeClient(settings.knowledge_servers, secret)
+        self._assistant = assistant or Assistant(settings.rasa_servers, secret)
+        self._parts = {
+            path: InternalClient(name, servers, PROBE_SECONDS, secret)
+            for name, servers, path in (
+                ("The knowledge process", settings.knowledge_servers, "/healthz"),
+                ("The action server", settings.action_servers, "/health"),
+                ("The assistant", settings.rasa_servers, "/webhooks/usher/ready"),
+            )
+        }
+        self._taker = Taker(
+            database,
+            self._knowledge,
+            self._assistant,
+            Batcher(partial(ending.complete_all, database)),
+            self._all_well,
+            timedelta(minutes=settings.recovery_minutes),
+        )
 
     async def run(self) -> None:
         """Work until cancelled."""
-        ended = await asyncio.to_thread(leases.end_those_of, self._database, self._name)
+        ended = await self._when_possible(
+            partial(asyncio.to_thread, leases.end_those_of, self._database, self._name)
+        )
         log.info("worker started", name=self._name, turns_to_resume=ended)
         try:
             await asyncio.gather(
                 self._nudges.listen(TURNS),
                 self._nudges.beat("worker"),
-                self._forever(self._start_turn, EVERYTHING),
+                self._keep_leases(),
+                self._forever(self._start_turns, EVERYTHING),
                 self._forever(self._send_tip, TIPS),
             )
         finally:
             await self._nudges.close()
             await self._knowledge.close()
             await self._assistant.close()
+            for part in self._parts.values():
+                await part.close()
 
-    async def _forever(self, job: Callable[[], Awaitable[bool]], nudge: str) -> None:
+    async def _when_possible(self, job: Callable[[], Awaitable[int]]) -> int:
+        """What the job gives, as soon as the database answers."""
+        while True:
+            try:
+                return await job()
+            except Unavailable as problem:
+                log.warning("waiting for the database", problem=str(problem))
+                await asyncio.sleep(_PAUSE_AFTER_ERROR)
+
+    async def _forever(self, job: Callable[[], Awaitable[int]], nudge: str) -> None:
         """Repeat a job; when it had nothing to do, wait for a nudge or a moment."""
         async with self._nudges.interest(nudge) as nudged:
             while True:
-                try:
-                    if not await job():
-                        await wait_for(nudged, FALLBACK_SECONDS)
-                except Unavailable as problem:
-                    log.warning("waiting for the database", problem=str(problem))
-                    await asyncio.sleep(_PAUSE_AFTER_ERROR)
+                if not await self._when_possible(job):
+                    await wait_for(nudged, FALLBACK_SECONDS)
 
-    async def _start_turn(self) -> bool:
-        """Lease the next conversation and take its turn beside the others."""
-        await self._free.acquire()
-        lease = None
-        try:
-            lease = await asyncio.to_thread(leases.take_next, self._database, self._name)
-        finally:
-            if lease is None:
-                self._free.release()
-        if lease is None:
-            return False
-        task = asyncio.create_task(self._take_turn(lease))
-        self._turns.add(task)
-        task.add_done_callback(self._turns.discard)
-        return True
+    async def _start_turns(self) -> int:
+        """Begin as many turns as there is room for, beside those that are being taken."""
+        while (room := self._settings.turns_at_once - len(self._turns)) <= 0:
+            await asyncio.wait(self._turns, return_when=asyncio.FIRST_COMPLETED)
+        begun = await asyncio.to_thread(
+            beginning.begin,
+            self._database,
+            self._name,
+            room,
+            self._settings.combine_messages,
+        )
+        for work in begun:
+            task = asyncio.create_task(self._take_turn(work))
+            self._turns[task] = work.lease
+            task.add_done_callback(lambda done: self._turns.pop(done))
+        return len(begun)
 
-    async def _take_turn(self, lease: Lease) -> None:
-        recovery = timedelta(minutes=self._settings.recovery_minutes)
+    async def _take_turn(self, work: Work) -> None:
+        conversation = work.lease.conversation_id
         try:
-            customer = await turn.take(
-                self._database, lease, self._knowledge, self._assistant, recovery
-            )
+            await self._taker.take(work)
         except (LeaseLost, Unavailable) as problem:
-            # The lease expires, and whoever takes it next finds the message still pending.
-            log.warning("turn lost", conversation=lease.conversation_id, problem=str(problem))
-            return
+            # The lease expires, and whoever takes it next finds the turn still open.
+            log.warning("turn lost", conversation=conversation, problem=str(problem))
+        except Exception:
+            log.exception("turn lost", conversation=conversation)
+        else:
+            self._nudges.send(TIMELINE, work.customer_id)
         finally:
-            self._free.release()
-            self._nudges.dispatch(lease.conversation_id)  # its next message may be waiting
-        if customer is not None:
-            self._nudges.send(TIMELINE, customer)
+            self._nudges.dispatch(conversation)  # its next message may be waiting
 
-    async def _send_tip(self) -> bool:
+    async def _keep_leases(self) -> None:
+        """Say to the database again and again that the turns begun are still being taken."""
+        while True:
+            await asyncio.sleep(leases.HEARTBEAT_SECONDS)
+            held = list(self._turns.values())
+            try:
+                await asyncio.to_thread(leases.renew, self._database, self._name, held)
+            except Unavailable as problem:
+                log.warning("leases not renewed", problem=str(problem))
+
+    async def _all_well(self) -> bool:
+        """Whether everything that a turn needs says that it works."""
+        try:
+            for path, part in self._parts.items():
+                await part.get(path, _is_well)
+        except Unavailable:
+            return False
+        return await self._nudges.reachable()
+
+    async def _send_tip(self) -> int:
         sent = await asyncio.to_thread(tips.send_next, self._database, self._silence)
         if sent is None:
-            return False
+            return 0
         customer, conversation = sent
         if conversation:
             self._nudges.send(TIMELINE, customer)
             await self._tell_tracker(conversation)
             log.info("tip", conversation=conversation)
-        return True
+        return 1
 
     async def _tell_tracker(self, conversation_id: str) -> None:
         """Let the tracker know of a tip at once; failing that, the next turn tells it."""
 
         def unsaid() -> tuple[int, tuple[HistoryItem, ...]]:
             with self._database.read() as session:
-                after = session.get_one(Conversation, conversation_id).tracker_seq
-            return after, turn.history_of(self._database, conversation_id, after, 2**62)
+                conversation = session.get_one(Conversation, conversation_id)
+                said = history.unsaid(session, [conversation])[conversation_id]
+                return conversation.tracker_seq, tuple(said)
 
-        after, history = await asyncio.to_thread(unsaid)
+        after, said = await asyncio.to_thread(unsaid)
         try:
-            await self._assistant.tell(conversation_id, after, history)
+            await self._assistant.tell(conversation_id, after, said)
         except (Unavailable, TrackerBehind) as problem:
             log.info("tracker not told", conversation=conversation_id, problem=str(problem))
+
+
+def _is_well(status: int, _: object) -> None:
+    if status != HTTPStatus.OK:
+        raise ValueError(f"status {status}")
 
 
 def main() -> None:

@@ -5,15 +5,19 @@ import base64
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import cast
 
+from bot.conversations.batching import Batcher
 from bot.conversations.database import Database, now
 from bot.errors import Unavailable
 from bot.knowledge.client import KnowledgeClient
 from bot.messages import Candidate, Match, Outcome, Reply, TurnResult
-from bot.turns import leases, turn
-from bot.turns.assistant import Assistant, HistoryItem
-from bot.turns.leases import Lease
+from bot.turns import beginning, ending
+from bot.turns.assistant import Assistant
+from bot.turns.beginning import Work
+from bot.turns.history import HistoryItem
+from bot.turns.turn import Taker
 from tests.scenes import change
 
 CANDIDATE = Candidate("delivery-tracking", "Track your order", 0.93)
@@ -75,6 +79,7 @@ class Player:
         history: Sequence[HistoryItem],
         message: HistoryItem,
         match: Match,
+        turn_id: str,
     ) -> TurnResult:
         asked = Asked(conversation_id, after, tuple(history), message)
         self.asked.append(asked)
@@ -89,25 +94,34 @@ class Stage:
     database: Database
     knowledge: Knowledge = field(default_factory=Knowledge)
     assistant: Player = field(default_factory=Player)
+    well: bool = False
+    """Whether the parts say that they work, so that a failure is the message's own."""
+    together: bool = False
 
-    def lease(self) -> Lease | None:
-        return leases.take_next(self.database)
+    def lease(self, worker: str = "worker") -> Work | None:
+        begun = beginning.begin(self.database, worker, 1, self.together)
+        return begun[0] if begun else None
 
-    async def take(self, lease: Lease) -> str | None:
-        return await turn.take(
+    async def all_well(self) -> bool:
+        return self.well
+
+    async def take(self, work: Work) -> None:
+        taker = Taker(
             self.database,
-            lease,
             cast(KnowledgeClient, self.knowledge),
             cast(Assistant, self.assistant),
+            Batcher(partial(ending.complete_all, self.database)),
+            self.all_well,
             RECOVERY,
         )
+        await taker.take(work)
 
     def next_turn(self) -> bool:
         """Take the turn that is due now, if there is one."""
-        lease = self.lease()
-        if lease is None:
+        work = self.lease()
+        if work is None:
             return False
-        asyncio.run(self.take(lease))
+        asyncio.run(self.take(work))
         return True
 
     def take_all(self) -> int:

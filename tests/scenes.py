@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from bot.conversations.customers import new_visitor
 from bot.conversations.database import Database
-from bot.conversations.intake import Accepted, accept
+from bot.conversations.intake import Accepted, accept, incoming
 from bot.conversations.tables import Conversation, Message
 from bot.conversations.timeline import lock_customer, messages_after
 from bot.handoff import queue
@@ -37,7 +37,7 @@ def say(
     language: str | None = None,
 ) -> Accepted:
     """A customer's message with an id of its own."""
-    return accept(database, customer_id, uuid4().hex, text, language, SILENCE)
+    return accept(database, incoming(customer_id, uuid4().hex, text, language), SILENCE)
 
 
 def timeline(database: Database, customer_id: str) -> Sequence[Message]:

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.conversations.database import Database
-from bot.conversations.intake import accept
+from bot.conversations.intake import accept, incoming
 from bot.conversations.ownership import Owner
 from bot.conversations.tables import Conversation
 from bot.conversations.timeline import lock_customer
@@ -123,7 +123,7 @@ def test_a_customers_message_id_never_stands_in_the_way_of_an_agents(
 ) -> None:
     conversation, agent = waiting(database).conversation_id, add_agent(database)
     customer = queue.claim(database, conversation, agent).customer_id
-    accept(database, customer, ids[0], "from the customer", None, SILENCE)
+    accept(database, incoming(customer, ids[0], "from the customer"), SILENCE)
     queue.reply(database, conversation, agent, ids[1], "from the agent")
     assert timeline(database, customer)[-1].text == "from the agent"
 

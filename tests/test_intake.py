@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.conversations.database import Database, now
-from bot.conversations.intake import accept, clean_text
+from bot.conversations.intake import accept, clean_text, incoming
 from bot.conversations.ownership import Owner
 from bot.errors import Conflict, InvalidInput, NotFound
 from bot.handoff import queue
@@ -77,8 +77,8 @@ def test_the_longest_text_is_accepted_and_one_more_letter_is_not() -> None:
 
 def test_the_same_id_again_gives_the_first_answer_and_writes_nothing(database: Database) -> None:
     customer = new_customer(database)
-    first = accept(database, customer, "one", "hello", "en", SILENCE)
-    again = accept(database, customer, "one", "hello", "en", SILENCE)
+    first = accept(database, incoming(customer, "one", "hello", "en"), SILENCE)
+    again = accept(database, incoming(customer, "one", "hello", "en"), SILENCE)
     assert (again.message_id, again.conversation_id, again.seq) == (
         first.message_id,
         first.conversation_id,
@@ -91,16 +91,16 @@ def test_the_same_id_again_gives_the_first_answer_and_writes_nothing(database: D
 
 def test_the_same_id_with_another_text_is_a_conflict(database: Database) -> None:
     customer = new_customer(database)
-    accept(database, customer, "one", "hello", "en", SILENCE)
+    accept(database, incoming(customer, "one", "hello", "en"), SILENCE)
     with pytest.raises(Conflict):
-        accept(database, customer, "one", "goodbye", "en", SILENCE)
+        accept(database, incoming(customer, "one", "goodbye", "en"), SILENCE)
     assert [each.text for each in timeline(database, customer)] == ["hello"]
 
 
 def test_two_customers_may_use_the_same_id(database: Database) -> None:
     one, other = new_customer(database), new_customer(database)
-    assert not accept(database, one, "same", "a", None, SILENCE).repeated
-    assert not accept(database, other, "same", "b", None, SILENCE).repeated
+    assert not accept(database, incoming(one, "same", "a", None), SILENCE).repeated
+    assert not accept(database, incoming(other, "same", "b", None), SILENCE).repeated
 
 
 def test_fifty_concurrent_copies_of_forty_ids_make_forty_messages(database: Database) -> None:
@@ -108,7 +108,7 @@ def test_fifty_concurrent_copies_of_forty_ids_make_forty_messages(database: Data
     copies = [f"id-{number % 40}" for number in range(40 * 50)]
 
     def send(name: str) -> tuple[str, int]:
-        accepted = accept(database, customer, name, f"text of {name}", "en", SILENCE)
+        accepted = accept(database, incoming(customer, name, f"text of {name}", "en"), SILENCE)
         return name, accepted.seq
 
     answers = successes(at_once(send, copies, threads=16))

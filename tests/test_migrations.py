@@ -9,7 +9,8 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 import bot.handoff.tables
-import bot.journeys.tables  # noqa: F401
+import bot.journeys.tables
+import bot.keeping.tables  # noqa: F401
 from bot.conversations.database import Base, Database
 from bot.operations.migrating import SCRIPTS, is_current, migrate
 

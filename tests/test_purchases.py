@@ -243,4 +243,4 @@ def test_what_was_bought_last_comes_first(database: Database) -> None:
         )
         record(database, sent, [], "en")
     with database.read() as session:
-        assert products_of(session, customer) == ("brio", "clara")
+        assert products_of(session, [customer]) == {customer: ("brio", "clara")}

@@ -13,7 +13,7 @@ from bot.journeys.purchases import PurchaseEvent, record
 from bot.messages import Author, TurnResult
 from bot.texts import texts
 from bot.turns.assistant import TrackerBehind, parse_result
-from bot.turns.turn import HISTORY_LIMIT, history_of
+from bot.turns.history import HISTORY_LIMIT, everything
 from tests.players import Asked, Stage, echo
 from tests.scenes import add_agent, conversation_of, new_customer, say, timeline, waiting
 
@@ -117,11 +117,11 @@ def test_history_is_what_lies_between_two_messages_in_order_and_limited(stage: S
     conversation = say(stage.database, new_customer(stage.database), "one").conversation_id
     for number in range(2, HISTORY_LIMIT + 12):
         tip(stage.database, conversation, f"tip {number}")
-    found = history_of(stage.database, conversation, 3, 7)
+    found = everything(stage.database, conversation, 3, 7)
     assert [each.seq for each in found] == [4, 5, 6]
-    newest = history_of(stage.database, conversation, 0, HISTORY_LIMIT + 11)
+    newest = everything(stage.database, conversation, 0, HISTORY_LIMIT + 11)
     assert [each.seq for each in newest] == list(range(11, HISTORY_LIMIT + 11))
-    assert history_of(stage.database, "another", 0, 100) == ()
+    assert everything(stage.database, "another", 0, 100) == ()
 
 
 def test_the_knowledge_base_is_told_what_the_customer_bought(stage: Stage) -> None:

@@ -56,6 +56,7 @@ def _prepare_sqlite(engine: Engine) -> None:
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",
+            "secure_delete=ON",  # what was erased is not left in the file's free places
             f"busy_timeout={BUSY_TIMEOUT_MS}",
         ):
             cursor.execute(f"PRAGMA {pragma}")
@@ -89,11 +90,19 @@ class Database:
         if self.is_sqlite:
             if parsed.database:
                 Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            self.engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+            self.engine = create_engine(
+                parsed,
+                hide_parameters=True,  # an error must not show what a customer wrote
+                connect_args={"timeout": BUSY_TIMEOUT_MS / 1000},
+            )
             _prepare_sqlite(self.engine)
         else:
             self.engine = create_engine(
-                parsed, pool_pre_ping=True, pool_size=10, connect_args={"connect_timeout": 5}
+                parsed,
+                hide_parameters=True,
+                pool_pre_ping=True,
+                pool_size=10,
+                connect_args={"connect_timeout": 5},
             )
             _prepare_postgres(self.engine)
         self._writing = self.engine.execution_options(usher_writing=True)

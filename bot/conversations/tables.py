@@ -5,7 +5,7 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from bot.conversations.database import Base, UtcDateTime, now
 
@@ -28,7 +28,7 @@ class Customer(Base):
     """Of the page that they wrote from last, when it was told."""
     last_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     seen_seq: Mapped[int] = mapped_column(BigInteger, default=0)
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
 
 
 class VisitorToken(Base):
@@ -65,6 +65,12 @@ class Conversation(Base):
             sqlite_where=text("owner != 'closed'"),
             postgresql_where=text("owner != 'closed'"),
         ),
+        Index(
+            "leased_conversations",
+            "leased_by",
+            sqlite_where=text("leased_until IS NOT NULL"),
+            postgresql_where=text("leased_until IS NOT NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
@@ -72,7 +78,7 @@ class Conversation(Base):
     channel: Mapped[str] = mapped_column(String(32))
     language: Mapped[str] = mapped_column(String(8))
     owner: Mapped[str] = mapped_column(String(16), index=True)
-    opened_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    opened_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
     last_message_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     tracker_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     """The last message that the assistant's tracker is known to hold."""
@@ -117,8 +123,9 @@ class Message(Base):
     body_hash: Mapped[str | None] = mapped_column(String(64))
     answers: Mapped[str | None] = mapped_column(String(32))
     """Of an assistant's reply: the message whose turn produced it."""
-    turn_id: Mapped[str | None] = mapped_column(ForeignKey("turns.id"))
-    """The turn that it was taken in, or that produced it."""
+    turn_id: Mapped[str | None] = mapped_column(String(32))
+    """The turn that it was taken in, or that produced it. No foreign key: removing a turn
+    would need an index that every message pays for."""
     pending: Mapped[bool] = mapped_column(default=False)
     """It waits for its turn to be done."""
     apologised: Mapped[bool] = mapped_column(default=False)
@@ -148,11 +155,18 @@ class Turn(Base):
             postgresql_where=text("state = 'dead'"),
         ),
         Index("turns_of_conversation", "conversation_id", "last_seq"),
+        Index(
+            "traces_kept",
+            "begun_at",
+            sqlite_where=text("trace != '{}' OR problem IS NOT NULL"),
+            postgresql_where=text("trace::text != '{}' OR problem IS NOT NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
     conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id"))
-    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"))
+    customer_id: Mapped[str] = mapped_column(String(32))
+    """The conversation's, which holds it in the record."""
     last_seq: Mapped[int] = mapped_column(BigInteger)
     """Of its last message; the assistant knows the turn by it."""
     state: Mapped[str] = mapped_column(String(16), default="open")
@@ -184,6 +198,15 @@ class Delivery(Base):
             sqlite_where=text("state IN ('pending', 'attempting')"),
             postgresql_where=text("state IN ('pending', 'attempting')"),
         ),
+        # The next one of a customer waits for those before it.
+        Index(
+            "unfinished_deliveries",
+            "channel",
+            "customer_id",
+            "seq",
+            sqlite_where=text("state IN ('pending', 'attempting')"),
+            postgresql_where=text("state IN ('pending', 'attempting')"),
+        ),
         Index("deliveries_by_receipt", "channel", "receipt"),
     )
 
@@ -204,6 +227,8 @@ class Delivery(Base):
     receipt: Mapped[str | None] = mapped_column(String(255))
     """The vendor's id of what was sent."""
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
+
+    message: Mapped[Message] = relationship()
 
 
 class ChannelLease(Base):

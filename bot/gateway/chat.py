@@ -13,7 +13,9 @@ from pydantic import Field
 
 from bot.conversations import customers, feedback, intake, timeline
 from bot.conversations.nudges import TIMELINE, TURNS, wait_for
+from bot.conversations.timeline import Seen
 from bot.errors import InvalidInput, UsherError
+from bot.gateway import http
 from bot.gateway.context import Gateway, gateway_of
 from bot.gateway.http import Body, bearer, parse, read_body
 from bot.messages import LANGUAGES
@@ -24,8 +26,6 @@ router = APIRouter()
 
 MAX_WAIT_SECONDS = 25
 PING_SECONDS = 20
-FALLBACK_SECONDS = 2.0
-"""How soon a dead Redis is made good by a look into the database."""
 
 
 class NewVisitor(Body):
@@ -90,13 +90,15 @@ async def messages(
     customer_id = await _customer(gateway, bearer(request))
     loop = asyncio.get_running_loop()
     until = loop.time() + wait
-    async with gateway.nudges.interest(customer_id) as nudged:
+    if after:
+        await gateway.seen(Seen(customer_id, after))
+    async with gateway.watch.interest(customer_id) as nudged:
         while True:
             found = await _read(gateway, customer_id, after)
             left = until - loop.time()
             if found or left <= 0:
                 return {"messages": found}
-            await wait_for(nudged, min(left, FALLBACK_SECONDS))
+            await wait_for(nudged, left)
 
 
 @router.post("/api/v1/messages/{seq}/feedback")
@@ -150,13 +152,14 @@ async def _push(gateway: Gateway, socket: WebSocket, customer_id: str, after: in
     loop = asyncio.get_running_loop()
     ping_at = loop.time() + PING_SECONDS
     first = True  # the first frame comes at once, also without messages: "you are connected"
-    async with gateway.nudges.interest(customer_id) as nudged:
+    async with gateway.watch.interest(customer_id) as nudged:
         while True:
             try:
-                found = await _read(gateway, customer_id, after, seen=False)
+                found = await _read(gateway, customer_id, after)
             except UsherError as error:
                 await _say_error(socket, error)
-                found = []
+                await asyncio.sleep(http.RETRY_AFTER_SECONDS)
+                continue
             if first and not found:
                 await socket.send_json({"type": "messages", "messages": []})
             first = False
@@ -168,7 +171,7 @@ async def _push(gateway: Gateway, socket: WebSocket, customer_id: str, after: in
             if loop.time() >= ping_at:
                 await socket.send_json({"type": "ping"})
                 ping_at = loop.time() + PING_SECONDS
-            await wait_for(nudged, FALLBACK_SECONDS)
+            await wait_for(nudged, max(ping_at - loop.time(), 0))
 
 
 async def _receive(gateway: Gateway, socket: WebSocket, customer_id: str) -> None:
@@ -192,7 +195,7 @@ async def _receive(gateway: Gateway, socket: WebSocket, customer_id: str) -> Non
                     }
                 )
             elif frame.type == "seen":
-                await asyncio.to_thread(_seen, gateway, customer_id, frame.seq)
+                await gateway.seen(Seen(customer_id, frame.seq))
             elif frame.type != "pong":
                 raise InvalidInput("'type' must be one of hello, message, seen, pong.")
         except UsherError as error:
@@ -222,14 +225,8 @@ async def _customer(gateway: Gateway, token: str) -> str:
 
 async def _accept(gateway: Gateway, customer_id: str, body: NewMessage) -> dict[str, Any]:
     gateway.message_limit.take(customer_id)
-    accepted = await asyncio.to_thread(
-        intake.accept,
-        gateway.database,
-        customer_id,
-        body.client_message_id,
-        body.text,
-        body.language,
-        gateway.silence,
+    accepted = await gateway.intake(
+        intake.incoming(customer_id, body.client_message_id, body.text, body.language)
     )
     if not accepted.repeated:
         gateway.nudges.send(TURNS, accepted.conversation_id)
@@ -241,9 +238,7 @@ async def _accept(gateway: Gateway, customer_id: str, body: NewMessage) -> dict[
     }
 
 
-async def _read(
-    gateway: Gateway, customer_id: str, after: int, *, seen: bool = True
-) -> Sequence[dict[str, Any]]:
+async def _read(gateway: Gateway, customer_id: str, after: int) -> Sequence[dict[str, Any]]:
     def read() -> list[dict[str, Any]]:
         with gateway.database.read() as session:
             found = timeline.messages_after(session, customer_id, after)
@@ -254,14 +249,4 @@ async def _read(
             for each in found
         ]
 
-    if seen and after:
-        await asyncio.to_thread(_seen, gateway, customer_id, after)
     return await asyncio.to_thread(read)
-
-
-def _seen(gateway: Gateway, customer_id: str, seq: int) -> None:
-    with gateway.database.read() as session:
-        if timeline.seen(session, customer_id) >= seq:
-            return
-    with gateway.database.write("seen") as session:
-        timeline.mark_seen(session, customer_id, seq)

@@ -2,15 +2,20 @@
 
 from collections import OrderedDict
 from datetime import timedelta
+from functools import partial
 from typing import cast
 from urllib.parse import urlsplit
 
 import httpx
 from starlette.requests import HTTPConnection
 
+from bot.conversations import intake, timeline
+from bot.conversations.batching import Batcher
 from bot.conversations.database import Database
 from bot.conversations.nudges import Nudges
 from bot.gateway.http import RateLimit
+from bot.gateway.watching import Watch
+from bot.internal_http import authorization
 from bot.journeys.definitions import Journey
 from bot.knowledge.folder import ArticleFolder
 from bot.settings import Settings
@@ -50,12 +55,17 @@ class Gateway:
         self.journeys = journeys
         self.articles = articles
         self.customers = TokenCache()
-        self.silence = timedelta(minutes=settings.conversation_silence_minutes)
+        silence = timedelta(minutes=settings.conversation_silence_minutes)
+        self.intake = Batcher(partial(intake.accept_all, database, silence=silence))
+        self.seen = Batcher(partial(timeline.mark_seen, database))
+        self.watch = Watch(database, nudges)
         self.message_limit = RateLimit(settings.messages_per_minute)
         self.visitor_limit = RateLimit(settings.visitors_per_minute)
         self.sign_in_limit = RateLimit(10)
         self.help_url = f"{settings.public_url.rstrip('/')}/help"
-        self.internal = httpx.AsyncClient(timeout=2.0)
+        self.internal = httpx.AsyncClient(
+            timeout=2.0, headers=authorization(settings.secret("rasa"))
+        )
 
     def is_own_origin(self, origin: str, host: str) -> bool:
         """Whether a browser's page is one of ours; other sites may not open our sockets."""

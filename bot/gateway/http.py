@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as ASGIMessage
 
 from bot.errors import InvalidInput, PayloadTooLarge, RateLimited, Unauthenticated, UsherError
+from bot.faults import point
 
 log = structlog.get_logger()
 
@@ -101,6 +102,7 @@ class Guard:
 
         try:
             await self._app(scope, receive, guarded)
+            point("gateway.answered")
         except Exception:  # nothing of it may reach the customer
             log.exception("unexpected error", path=scope["path"])
             if not started:

@@ -213,6 +213,17 @@ def resolve(database: Database, conversation_id: str, agent_id: str) -> Conversa
         return conversation
 
 
+def take_back(session: Session, customer: Customer, conversation: Conversation) -> None:
+    """End the handoff of a locked customer whom nobody has claimed; the assistant goes on."""
+    conversation.owner = after(Owner(conversation.owner), Act.RESOLVE)
+    session.execute(
+        update(Handoff)
+        .where(Handoff.conversation_id == conversation.id, Handoff.resolved_at.is_(None))
+        .values(resolved_at=now())
+    )
+    _tell(session, customer, conversation, "system_resolved")
+
+
 def _locked(session: Session, conversation_id: str) -> tuple[Customer, Conversation, Handoff]:
     conversation = session.get(Conversation, conversation_id)
     if conversation is None:

@@ -5,7 +5,7 @@ import hmac
 import json
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
@@ -23,6 +23,8 @@ from bot.journeys.tables import Enrolment, Purchase, Step
 
 TOLERANCE_SECONDS = 300
 MAX_BODY_BYTES = 256 * 1024
+MAX_PURCHASES = 20
+"""Of a customer, so many on average are looked at for what they own."""
 _SIGNATURE = re.compile(r"t=(\d{1,12}),v1=([0-9a-f]{64})")
 
 _NO_NUL = r"^[^\x00]*$"
@@ -186,12 +188,16 @@ def _enrol(session: Session, journey: Journey, purchase: Purchase) -> None:
         )
 
 
-def products_of(session: Session, customer_id: str) -> tuple[str, ...]:
-    """What the customer has bought, the latest first."""
-    bought = session.scalars(
-        select(Purchase.products)
-        .where(Purchase.customer_id == customer_id)
+def products_of(session: Session, customer_ids: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
+    """What each customer has bought, the latest first, of the last few purchases."""
+    ids = list(customer_ids)
+    bought: dict[str, dict[str, None]] = {each: {} for each in ids}
+    purchases = (
+        select(Purchase.customer_id, Purchase.products)
+        .where(Purchase.customer_id.in_(ids))
         .order_by(Purchase.purchased_at.desc())
-        .limit(20)
+        .limit(MAX_PURCHASES * len(ids))
     )
-    return tuple(dict.fromkeys(product for products in bought for product in products))
+    for customer_id, products in session.execute(purchases):
+        bought[customer_id] |= dict.fromkeys(products)
+    return {customer_id: tuple(products) for customer_id, products in bought.items()}

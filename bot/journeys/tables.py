@@ -36,7 +36,7 @@ class Enrolment(Base):
     journey: Mapped[str] = mapped_column(String(64))
     version: Mapped[str] = mapped_column(String(16))
     """Of the journey's file when the customer entered."""
-    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"))
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"), index=True)
     order_id: Mapped[str] = mapped_column(String(255))
     entered_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
@@ -45,15 +45,18 @@ class Step(Base):
     """A tip with the time at which it falls due; its words are fixed at entry."""
 
     __tablename__ = "steps"
-    __table_args__ = (Index("due_steps", "state", "due_at"),)
+    __table_args__ = (
+        Index("due_steps", "state", "due_at"),
+        Index("steps_of_enrolment", "enrolment_id", "number"),
+    )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
     enrolment_id: Mapped[str] = mapped_column(ForeignKey("enrolments.id"))
-    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"))
+    customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"), index=True)
     number: Mapped[int]
     texts: Mapped[dict[str, str]] = mapped_column(JSON)
     context: Mapped[dict[str, Any]] = mapped_column(JSON)
     due_at: Mapped[datetime] = mapped_column(UtcDateTime)
     state: Mapped[str] = mapped_column(String(16), default="due")
     """`due`, `sent` or `expired`."""
-    message_id: Mapped[str | None] = mapped_column(ForeignKey("messages.id"))
+    message_id: Mapped[str | None] = mapped_column(ForeignKey("messages.id"), index=True)

@@ -53,6 +53,8 @@ def send_next(database: Database, silence: timedelta) -> tuple[str, str] | None:
             Author.ASSISTANT,
             step.texts[conversation.language],
             context=step.context,
+            is_tip=True,
         )
+        session.flush()  # the message, before the step that refers to it
         step.state, step.message_id = "sent", message.id
         return customer.id, conversation.id

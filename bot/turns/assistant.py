@@ -1,13 +1,13 @@
 """The worker's side of the private channel to Rasa."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 from bot.errors import Unavailable
 from bot.internal_http import InternalClient
 from bot.messages import LANGUAGES, Button, HandoffRequest, Match, Reply, Source, TurnResult
+from bot.turns.history import HistoryItem
 
 TIMEOUT_SECONDS = 6.0
 """Together with the knowledge process's it stays below the 10 s in which a customer hears of us."""
@@ -21,22 +21,11 @@ class TrackerBehind(Exception):
         self.seq = seq
 
 
-@dataclass(frozen=True)
-class HistoryItem:
-    """A message that the tracker has to be told of before the turn."""
-
-    seq: int
-    author: str
-    text: str
-    context: dict[str, Any]
-
-
 class Assistant:
     """Asks Rasa to take a turn."""
 
-    def __init__(self, url: str, secret: str) -> None:
-        authorization = {"Authorization": f"Bearer {secret}"}
-        self._http = InternalClient("The assistant", url, TIMEOUT_SECONDS, authorization)
+    def __init__(self, urls: str | Sequence[str], secret: str) -> None:
+        self._http = InternalClient("The assistant", urls, TIMEOUT_SECONDS, secret)
 
     async def close(self) -> None:
         await self._http.close()
@@ -52,6 +41,7 @@ class Assistant:
         history: Sequence[HistoryItem],
         message: HistoryItem,
         match: Match,
+        turn_id: str,
     ) -> TurnResult:
         """Take one turn; a turn that was already taken is answered as the first time.
 
@@ -70,6 +60,7 @@ class Assistant:
             history,
             {
                 "seq": message.seq,
+                "turn": turn_id,
                 "text": message.text,
                 "vector": match.vector,
                 "kb": {
@@ -101,7 +92,10 @@ class Assistant:
             "history": [vars(item) for item in history],
             "message": message,
         }
-        return await self._http.post(f"/webhooks/usher/{what}", body, read=_checked)
+        # A conversation stays with one server: that one knows of a turn that still runs.
+        return await self._http.post(
+            f"/webhooks/usher/{what}", body, read=_checked, key=conversation_id
+        )
 
 
 def _checked(status: int, answer: Any) -> Any:
@@ -143,4 +137,5 @@ def parse_result(answer: Any) -> TurnResult:
         replies=replies,
         handoff=HandoffRequest(handoffs[0]) if handoffs else None,
         language=languages[-1] if languages and languages[-1] in LANGUAGES else None,
+        trace=answer.get("trace") or {},
     )

@@ -1,17 +1,26 @@
-"""One writer per conversation: a lease in the database with a fencing token."""
+"""One writer per conversation: a lease in the database with a fencing token.
 
+A worker renews the leases it holds while it lives. One that was killed or frozen loses them
+when they expire, and another one takes the conversations over; the first can then write
+nothing any more, because every write checks the token.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
 from bot.conversations.database import Database, now
 from bot.conversations.tables import Conversation
 from bot.errors import UsherError
 
-LEASE = timedelta(seconds=30)
-"""Longer than the longest turn: every call inside one has a timeout far below."""
+LEASE = timedelta(seconds=10)
+"""How long the customers of a worker that died wait for another one."""
+HEARTBEAT_SECONDS = 3.0
+MAX_DELAY = timedelta(minutes=1)
+"""What is due later than that was put off by a clock that has been set back since."""
 
 
 class LeaseLost(UsherError):
@@ -44,39 +53,94 @@ def end_those_of(database: Database, worker: str) -> int:
         return len(session.scalars(held).all())
 
 
-def take_next(database: Database, worker: str = "") -> Lease | None:
-    """Lease the conversation whose turn has been due the longest, if any is due.
+def _due() -> ColumnElement[bool]:
+    at = now()
+    return or_(Conversation.turn_due_at <= at, Conversation.turn_due_at > at + MAX_DELAY)
+
+
+def _free() -> ColumnElement[bool]:
+    # A lease that ends far later than any can was made by a clock that has been set back.
+    at, end = now(), Conversation.leased_until
+    return or_(end.is_(None), end < at, end > at + LEASE + MAX_DELAY)
+
+
+def any_due(database: Database) -> bool:
+    """Whether there is something to take; idle workers do not ask for the writer's lock."""
+    with database.read() as session:
+        due = select(Conversation.id).where(_due(), _free()).limit(1)
+        return session.scalars(due).one_or_none() is not None
+
+
+def take(session: Session, worker: str, limit: int) -> Sequence[Conversation]:
+    """Lease the conversations whose turns have been due the longest.
 
     Args:
-        worker: who takes it; the same name again after a restart.
+        worker: who takes them; the same name again after a restart.
+        limit: at most so many.
     """
-    at = now()
     due = (
         select(Conversation.id)
-        .where(
-            Conversation.turn_due_at <= at,
-            or_(Conversation.leased_until.is_(None), Conversation.leased_until < at),
-        )
+        .where(_due(), _free())
         .order_by(Conversation.turn_due_at)
-        .limit(1)
+        .limit(limit)
+        .with_for_update(skip_locked=True, key_share=True)
     )
-    with database.read() as session:  # idle workers must not take the writer's lock
-        if session.scalars(due).one_or_none() is None:
-            return None
-    take = (
+    taken = (
         update(Conversation)
-        .where(Conversation.id == due.with_for_update(skip_locked=True).scalar_subquery())
-        .values(lease_token=Conversation.lease_token + 1, leased_until=at + LEASE, leased_by=worker)
-        .returning(Conversation.id, Conversation.lease_token)
+        .where(Conversation.id.in_(session.scalars(due).all()))
+        .values(
+            lease_token=Conversation.lease_token + 1,
+            leased_until=now() + LEASE,
+            leased_by=worker,
+        )
+        .returning(Conversation)
+        .execution_options(synchronize_session=False, populate_existing=True)
     )
-    with database.write("lease") as session:
-        taken = session.execute(take).one_or_none()
-        return Lease(*taken) if taken is not None else None
+    return session.scalars(taken).all()
 
 
-def check(session: Session, lease: Lease) -> Conversation:
-    """The leased conversation, or `LeaseLost` when the lease was taken over."""
-    conversation = session.get(Conversation, lease.conversation_id, populate_existing=True)
-    if conversation is None or conversation.lease_token != lease.token:
-        raise LeaseLost(f"Conversation {lease.conversation_id} belongs to another worker now.")
-    return conversation
+def renew(database: Database, worker: str, leases: Iterable[Lease]) -> None:
+    """Hold leases for longer; those that were taken over are left alone."""
+    ids = sorted(lease.conversation_id for lease in leases)
+    if not ids:
+        return
+    with database.write("heartbeat") as session:
+        session.execute(
+            update(Conversation)
+            .where(
+                Conversation.id.in_(ids),
+                Conversation.leased_by == worker,
+                Conversation.leased_until.is_not(None),
+            )
+            .values(leased_until=now() + LEASE)
+            .execution_options(synchronize_session=False)
+        )
+
+
+def lock(session: Session, leases: Sequence[Lease]) -> Mapping[str, Conversation]:
+    """The conversations whose leases still hold, locked, by id.
+
+    While one is locked nobody can take it over: who froze in the middle of a write either
+    ends it or loses it as a whole.
+    """
+    wanted = (
+        select(Conversation)
+        .where(Conversation.id.in_([lease.conversation_id for lease in leases]))
+        .order_by(Conversation.id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    tokens = {lease.conversation_id: lease.token for lease in leases}
+    return {
+        each.id: each for each in session.scalars(wanted) if each.lease_token == tokens[each.id]
+    }
+
+
+def give_back(conversation: Conversation, more: bool, wait: timedelta = timedelta(0)) -> None:
+    """End the lease of a locked conversation.
+
+    Args:
+        more: another turn is due, after `wait`.
+    """
+    conversation.turn_due_at = now() + wait if more else None
+    conversation.leased_until = None

@@ -4,7 +4,8 @@ from alembic import context
 
 import bot.conversations.tables
 import bot.handoff.tables
-import bot.journeys.tables  # noqa: F401
+import bot.journeys.tables
+import bot.keeping.tables  # noqa: F401
 from bot.conversations.database import Base
 
 

@@ -40,16 +40,15 @@ def upgrade() -> None:
     sa.Column('begun_at', UtcDateTime(), nullable=False),
     sa.Column('ended_at', UtcDateTime(), nullable=True),
     sa.ForeignKeyConstraint(['conversation_id'], ['conversations.id'], ),
-    sa.ForeignKeyConstraint(['customer_id'], ['customers.id'], ),
     sa.PrimaryKeyConstraint('id')
     )
     op.create_index('one_open_turn', 'turns', ['conversation_id'], unique=True, sqlite_where=sa.text("state = 'open'"), postgresql_where=sa.text("state = 'open'"))
     op.create_index('dead_letters', 'turns', ['ended_at'], unique=False, sqlite_where=sa.text("state = 'dead'"), postgresql_where=sa.text("state = 'dead'"))
     op.create_index('turns_of_conversation', 'turns', ['conversation_id', 'last_seq'], unique=False)
     op.add_column('conversations', sa.Column('topic', sa.Text(), nullable=True))
+    op.create_index('leased_conversations', 'conversations', ['leased_by'], unique=False, sqlite_where=sa.text('leased_until IS NOT NULL'), postgresql_where=sa.text('leased_until IS NOT NULL'))
     with op.batch_alter_table('messages', schema=None) as batch_op:
         batch_op.add_column(sa.Column('turn_id', sa.String(length=32), nullable=True))
-        batch_op.create_foreign_key('messages_turn_id_fkey', 'turns', ['turn_id'], ['id'])
         batch_op.drop_column('attempts')
     op.create_index('pending_messages', 'messages', ['conversation_id'], unique=False, sqlite_where=sa.text('pending'), postgresql_where=sa.text('pending'))
     op.add_column('deliveries', sa.Column('is_tip', sa.Boolean(), nullable=False, server_default=sa.false()))
@@ -63,10 +62,12 @@ def upgrade() -> None:
         batch_op.alter_column('is_tip', existing_type=sa.Boolean(), server_default=None)
         batch_op.alter_column('tries', existing_type=sa.Integer(), server_default=None)
     op.create_index('deliveries_to_send', 'deliveries', ['channel', 'due_at'], unique=False, sqlite_where=sa.text("state IN ('pending', 'attempting')"), postgresql_where=sa.text("state IN ('pending', 'attempting')"))
+    op.create_index('unfinished_deliveries', 'deliveries', ['channel', 'customer_id', 'seq'], unique=False, sqlite_where=sa.text("state IN ('pending', 'attempting')"), postgresql_where=sa.text("state IN ('pending', 'attempting')"))
     op.create_index('deliveries_by_receipt', 'deliveries', ['channel', 'receipt'], unique=False)
 
 
 def downgrade() -> None:
+    op.drop_index('unfinished_deliveries', table_name='deliveries')
     op.drop_index('deliveries_by_receipt', table_name='deliveries')
     op.drop_index('deliveries_to_send', table_name='deliveries')
     with op.batch_alter_table('deliveries', schema=None) as batch_op:
@@ -75,8 +76,8 @@ def downgrade() -> None:
     op.drop_index('pending_messages', table_name='messages')
     with op.batch_alter_table('messages', schema=None) as batch_op:
         batch_op.add_column(sa.Column('attempts', sa.Integer(), nullable=False, server_default='0'))
-        batch_op.drop_constraint('messages_turn_id_fkey', type_='foreignkey')
         batch_op.drop_column('turn_id')
+    op.drop_index('leased_conversations', table_name='conversations')
     op.drop_column('conversations', 'topic')
     op.drop_table('turns')
     op.drop_table('channel_leases')

@@ -1,0 +1,146 @@
+"""Which turns are taken next: leased, and with all that they need, in one transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.conversations.database import Database, now
+from bot.conversations.ownership import Owner
+from bot.conversations.tables import Conversation, Message, Turn, new_id
+from bot.journeys.purchases import products_of
+from bot.messages import MAX_TEXT_LENGTH
+from bot.turns import leases
+from bot.turns.history import HistoryItem, unsaid
+from bot.turns.leases import Lease
+
+MAX_TOGETHER = 10
+"""The most messages of one turn."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """A turn that is to be taken, by whoever holds its lease."""
+
+    lease: Lease
+    turn_id: str
+    message_id: str
+    """The last of the turn's messages: the one that its replies answer."""
+    customer_id: str
+    language: str
+    after: int
+    """The last `seq` that the assistant's tracker is known to hold."""
+    history: tuple[HistoryItem, ...]
+    message: HistoryItem
+    """What the customer says: the texts of all messages, with the last one's `seq`."""
+    waited_ms: int
+    products: tuple[str, ...]
+    topic: str
+    """The question that was answered just before, or nothing."""
+
+
+def begin(database: Database, worker: str, limit: int, together: bool) -> list[Work]:
+    """Lease conversations and begin, or resume, one turn of each.
+
+    Args:
+        limit: at most so many.
+        together: what a customer wrote while the assistant was busy is one turn.
+    """
+    if not leases.any_due(database):
+        return []
+    with database.write("lease") as session:
+        leased = leases.take(session, worker, limit)
+        if not leased:
+            return []
+        pending = _pending(session, [each.id for each in leased])
+        mine = [each for each in leased if each.owner == Owner.ASSISTANT and pending[each.id]]
+        for conversation in leased:
+            if conversation not in mine:
+                for message in pending[conversation.id]:
+                    message.pending = False  # it is the human's
+                leases.give_back(conversation, more=False)
+        turns = _turns(session, mine, pending, together)
+        history = unsaid(session, mine)
+        products = products_of(session, [each.customer_id for each in mine])
+        return [
+            _work(each, *turns[each.id], history[each.id], products[each.customer_id])
+            for each in mine
+        ]
+
+
+def _pending(session: Session, ids: Sequence[str]) -> Mapping[str, list[Message]]:
+    found: dict[str, list[Message]] = {each: [] for each in ids}
+    waiting = select(Message).where(Message.conversation_id.in_(ids), Message.pending)
+    for message in session.scalars(waiting.order_by(Message.seq)):
+        found[message.conversation_id].append(message)
+    return found
+
+
+def _turns(
+    session: Session,
+    conversations: Sequence[Conversation],
+    pending: Mapping[str, list[Message]],
+    together: bool,
+) -> Mapping[str, tuple[Turn, list[Message]]]:
+    """Each conversation's open turn, or a new one, with its messages."""
+    is_open = Turn.conversation_id.in_([each.id for each in conversations]), Turn.state == "open"
+    turns = {turn.conversation_id: turn for turn in session.scalars(select(Turn).where(*is_open))}
+    resumed = set(turns)
+    chosen: dict[str, list[Message]] = {}
+    for conversation in conversations:
+        waiting = pending[conversation.id]
+        if conversation.id in resumed:
+            turn_id = turns[conversation.id].id
+            chosen[conversation.id] = [each for each in waiting if each.turn_id == turn_id]
+        else:
+            chosen[conversation.id] = _fitting(waiting) if together else waiting[:1]
+            turns[conversation.id] = Turn(
+                id=new_id(),
+                conversation_id=conversation.id,
+                customer_id=conversation.customer_id,
+                last_seq=chosen[conversation.id][-1].seq,
+            )
+            session.add(turns[conversation.id])
+    session.flush()  # before the messages that refer to them
+    for conversation_id, messages in chosen.items():
+        for message in messages:
+            message.turn_id = turns[conversation_id].id
+    return {each: (turns[each], chosen[each]) for each in chosen}
+
+
+def _fitting(waiting: Sequence[Message]) -> list[Message]:
+    """As many of the first messages as together are no longer than one may be."""
+    length, fitting = 0, 0
+    for message in waiting[:MAX_TOGETHER]:
+        length += len(message.text) + 1
+        if fitting and length > MAX_TEXT_LENGTH:
+            break
+        fitting += 1
+    return list(waiting[:fitting])
+
+
+def _work(
+    conversation: Conversation,
+    turn: Turn,
+    messages: Sequence[Message],
+    history: Sequence[HistoryItem],
+    products: tuple[str, ...],
+) -> Work:
+    first, last = messages[0], messages[-1]
+    # Pressing "send" twice is not saying it twice.
+    texts = [text for text, _ in groupby(message.text for message in messages)]
+    return Work(
+        lease=Lease(conversation.id, conversation.lease_token),
+        turn_id=turn.id,
+        message_id=last.id,
+        customer_id=conversation.customer_id,
+        language=conversation.language,
+        after=conversation.tracker_seq,
+        history=tuple(item for item in history if item.seq < last.seq),
+        message=HistoryItem(last.seq, last.author, "\n".join(texts), last.context),
+        waited_ms=max(0, round((now() - first.created_at).total_seconds() * 1000)),
+        products=products,
+        topic=conversation.topic or "",
+    )

@@ -1,0 +1,207 @@
+"""How a turn ends: replies, ownership and the end of the lease are committed at once."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from bot.conversations.database import Database, now
+from bot.conversations.tables import Conversation, Customer, Message, Turn
+from bot.conversations.timeline import append, append_reply, lock_customers
+from bot.handoff import queue
+from bot.messages import Author, HandoffRequest, Match, Outcome, TurnResult
+from bot.texts import texts
+from bot.turns import leases
+from bot.turns.beginning import Work
+from bot.turns.leases import LeaseLost
+
+MAX_TRIES = 5
+"""A message that fails so often while everything else works becomes a dead letter."""
+MIN_WAIT, MAX_WAIT = timedelta(seconds=2), timedelta(seconds=30)
+WORTH_SHOWING = 0.05
+"""The least probability of an article that an agent is shown."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a turn has come to."""
+
+    work: Work
+    match: Match
+    result: TurnResult
+    timings: Mapping[str, int]
+    """Milliseconds of its parts."""
+
+
+@dataclass
+class _Scene:
+    """All that is written when turns end, locked and read at once."""
+
+    conversations: Mapping[str, Conversation]
+    customers: Mapping[str, Customer]
+    turns: Mapping[str, Turn]
+    pending: Mapping[str, list[Message]]
+
+
+def complete_all(
+    database: Database, finished: Sequence[Finished]
+) -> Sequence[Finished | LeaseLost]:
+    """Commit turns.
+
+    Returns:
+        Each, or that its lease was lost and nothing of it was written.
+
+    Raises:
+        Unavailable: the database does not answer; nothing was written, and whoever leases the
+            conversations next resumes the turns.
+    """
+    with _writing(database, [each.work for each in finished]) as (session, scene):
+        held = set(scene.conversations)
+        with session.no_autoflush:  # one flush for all
+            for each in finished:
+                if each.work.lease.conversation_id in held:
+                    _complete(session, scene, each)
+    return [
+        each if each.work.lease.conversation_id in held else _lost(each.work) for each in finished
+    ]
+
+
+@contextmanager
+def _writing(database: Database, works: Sequence[Work]) -> Iterator[tuple[Session, _Scene]]:
+    """A transaction on the conversations that are still ours, with their customers locked."""
+    with database.write("turn") as session:
+        customers = lock_customers(session, (work.customer_id for work in works))
+        held = leases.lock(session, [work.lease for work in works])
+        mine = [work for work in works if work.lease.conversation_id in held]
+        turns = session.scalars(select(Turn).where(Turn.id.in_([work.turn_id for work in mine])))
+        pending: dict[str, list[Message]] = {each: [] for each in held}
+        waiting = select(Message).where(Message.conversation_id.in_(held), Message.pending)
+        for message in session.scalars(waiting.order_by(Message.seq)):
+            pending[message.conversation_id].append(message)
+        yield session, _Scene(held, customers, {turn.id: turn for turn in turns}, pending)
+
+
+def _complete(session: Session, scene: _Scene, finished: Finished) -> None:
+    work, match, result = finished.work, finished.match, finished.result
+    conversation = scene.conversations[work.lease.conversation_id]
+    customer = scene.customers[work.customer_id]
+    messages = _end(scene, work, "done")
+    message = messages[-1]
+    question: Message | None = message
+    if result.handoff is not None and result.handoff.reason != "not_sure":
+        # "A person, please" has no article: the agent wants to know what came before it.
+        question = _last_matched(session, conversation.id)
+    message.match = {
+        "outcome": match.outcome,
+        "confidence": match.confidence,
+        "language": match.language,
+        "question": match.question,
+        "candidates": [asdict(candidate) for candidate in match.candidates],
+    }
+    scene.turns[work.turn_id].trace = _trace(finished, len(messages))
+    conversation.tracker_seq = max(conversation.tracker_seq, message.seq)
+    conversation.language = result.language or match.language
+    is_answer = match.outcome == Outcome.ANSWER and result.replies and result.replies[0].sources
+    conversation.topic = match.question if is_answer else None
+    if result.language:
+        customer.language = result.language
+    for reply in result.replies:
+        append_reply(session, customer, conversation, reply, answers=message)
+    leases.give_back(conversation, more=len(scene.pending[conversation.id]) > len(messages))
+    if result.handoff is not None:
+        found = question.match["candidates"] if question and question.match else ()
+        likely = [each for each in found if each["probability"] >= WORTH_SHOWING]
+        question_id = question.id if question else None
+        session.flush()  # what it updates must not come back
+        queue.request(session, customer, conversation, result.handoff, likely, question_id)
+
+
+def _end(scene: _Scene, work: Work, state: str) -> list[Message]:
+    """End a turn; gives its messages, which wait no longer."""
+    turn = scene.turns[work.turn_id]
+    turn.state, turn.ended_at = state, now()
+    messages = [
+        each for each in scene.pending[turn.conversation_id] if each.turn_id == work.turn_id
+    ]
+    for message in messages:
+        message.pending = False
+    return messages
+
+
+def _trace(finished: Finished, messages: int) -> dict[str, Any]:
+    """What is kept of a turn for those who ask why; see `docs/observability.md`."""
+    match = finished.match
+    return {
+        "messages": messages,
+        "match": {
+            "outcome": match.outcome,
+            "confidence": round(match.confidence, 4),
+            "language": match.language,
+            "article_language": match.article_language,
+            "question": match.question,
+            "candidates": [asdict(candidate) for candidate in match.candidates],
+        },
+        "dialogue": dict(finished.result.trace),
+        "handoff": finished.result.handoff.reason if finished.result.handoff else None,
+        "timings": {"waited": finished.work.waited_ms, **finished.timings},
+    }
+
+
+def fail(database: Database, work: Work, problem: str, counts: bool, recovery: timedelta) -> bool:
+    """Keep a turn for another try, apologise once, and at last ask a human.
+
+    Args:
+        problem: without a customer's words.
+        counts: the turn itself is at fault, not an outage; `MAX_TRIES` of these end it.
+        recovery: after this long a human is asked, whosever fault it is.
+
+    Returns:
+        Whether the turn has become a dead letter.
+
+    Raises:
+        LeaseLost: nothing was written.
+    """
+    with _writing(database, [work]) as (session, scene):
+        conversation = scene.conversations.get(work.lease.conversation_id)
+        if conversation is None:
+            raise _lost(work)
+        customer, turn = scene.customers[work.customer_id], scene.turns[work.turn_id]
+        turn.problem = problem[:500]
+        turn.tries += counts
+        age = now() - turn.begun_at
+        first = next(each for each in scene.pending[conversation.id] if each.turn_id == turn.id)
+        dead = turn.tries >= MAX_TRIES or first.created_at < now() - recovery
+        words = texts(conversation.language)
+        unheard = [each for each in scene.pending[conversation.id] if not each.apologised]
+        # Waiting as long again as it has taken so far: 2, 4, 8, 16 seconds, then every 30.
+        leases.give_back(conversation, more=True, wait=min(max(age, MIN_WAIT), MAX_WAIT))
+        if dead:
+            _end(scene, work, "dead")
+            text = words["system_recovered_handoff"]
+            append(session, customer, conversation, Author.SYSTEM, text)
+            session.flush()
+            wanted = HandoffRequest("assistant_unavailable")
+            queue.request(session, customer, conversation, wanted, ())
+        elif unheard:
+            append(session, customer, conversation, Author.SYSTEM, words["system_unavailable"])
+            for each in unheard:
+                each.apologised = True
+        return dead
+
+
+def _lost(work: Work) -> LeaseLost:
+    return LeaseLost(f"Conversation {work.lease.conversation_id} belongs to another worker now.")
+
+
+def _last_matched(session: Session, conversation_id: str) -> Message | None:
+    """The customer's last message that the assistant has answered."""
+    return session.scalars(
+        select(Message)
+        .where(Message.conversation_id == conversation_id, Message.match.is_not(None))
+        .order_by(Message.seq.desc())
+        .limit(1)
+    ).first()
