@@ -1,12 +1,9 @@
 """Real parts for the tests: the bundled Valkey, SQLite, PostgreSQL and a served gateway."""
 
 import os
-import secrets
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import psycopg
 import pytest
 import structlog
 import uvicorn
@@ -29,6 +25,7 @@ from bot.gateway.app import create_app
 from bot.messages import LANGUAGES
 from bot.operations.migrating import migrate
 from bot.settings import Settings, load_settings
+from tests import postgres
 
 hypothesis_settings.register_profile(
     "usher",
@@ -109,65 +106,31 @@ def valkey_url(valkey: Settings) -> str:
     return valkey.effective_redis_url
 
 
-def _run_as_postgres(*command: str | Path) -> None:
-    """PostgreSQL refuses to run as root."""
-    prefix = ("runuser", "-u", "postgres", "--") if os.geteuid() == 0 else ()
-    done = subprocess.run([*prefix, *command], capture_output=True, text=True, timeout=60, cwd="/")
-    assert done.returncode == 0, f"{command[0]} failed: {done.stdout}{done.stderr}"
-
-
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """A PostgreSQL server in which databases may be made: the named one or a private one."""
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield given
         return
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    if not found:
+    try:
+        with postgres.server() as url:
+            yield url
+    except postgres.NoPostgres:
         pytest.skip(
             "NOT TESTED ON POSTGRESQL: set TEST_DATABASE_URL or `apt-get install postgresql`"
         )
-    # Not in pytest's own folder: another run may close that to the user `postgres`.
-    folder = Path(tempfile.mkdtemp(prefix="usher-postgres-"))
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres")
-    data, port = folder / "data", free_port()
-    _run_as_postgres(found[-1], "-D", data, "-U", "usher", "-A", "trust", "-E", "UTF8", "-N")
-    options = f"-c listen_addresses='' -c port={port} -c unix_socket_directories={folder}"
-    server = found[-1].with_name("pg_ctl")
-    log = folder / "server.log"
-    _run_as_postgres(server, "-D", data, "-l", log, "-o", options, "-w", "start")
-    try:
-        yield f"postgresql://usher@/postgres?host={folder}&port={port}"
-    finally:
-        _run_as_postgres(server, "-D", data, "-m", "immediate", "-w", "stop")
-        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
 def postgres_template(postgres_url: str) -> Iterator[str]:
     """Name of a migrated database; copying it is faster than migrating every test's own."""
-    with _postgres_database(postgres_url, "template1") as url:
+    with postgres.database(postgres_url, "template1") as url:
         database = Database(url)
         migrate(database)
         database.close()
         name = make_url(url).database
         assert name is not None
         yield name
-
-
-@contextmanager
-def _postgres_database(server_url: str, template: str) -> Iterator[str]:
-    url = make_url(server_url).set(drivername="postgresql")
-    name = f"usher_{secrets.token_hex(6)}"
-    address = url.render_as_string(hide_password=False)
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-        try:
-            mine = url.set(drivername="postgresql+psycopg", database=name)
-            yield mine.render_as_string(hide_password=False)
-        finally:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -178,7 +141,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     else:
         server = request.getfixturevalue("postgres_url")
         template = request.getfixturevalue("postgres_template")
-        with _postgres_database(server, template) as url:
+        with postgres.database(server, template) as url:
             yield from _migrated(url)
 
 
