@@ -1,12 +1,9 @@
 """The composition root: the only place that reads the environment and connects the rooms."""
 
-import logging
-import sys
 from collections.abc import Callable
 from functools import cache, partial
 
-import structlog
-
+from bot import logs
 from bot.conversations.database import Database
 from bot.conversations.feedback import collected
 from bot.messages import Feedback
@@ -33,14 +30,4 @@ def feedback_reader() -> Callable[[], list[Feedback]]:
 
 def configure_logging() -> None:
     """One line of JSON an event; never a customer's words."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(ensure_ascii=False),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
-    )
+    logs.configure()

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from bot import bootstrap
 from bot.errors import UsherError
-from bot.messages import LANGUAGES
+from bot.messages import LANGUAGES, Outcome
 
 app = typer.Typer(
     help="Usher: a support assistant that answers, guides and hands over.",
@@ -27,6 +27,8 @@ app = typer.Typer(
 )
 agents_app = typer.Typer(help="The humans who answer.", no_args_is_help=True)
 app.add_typer(agents_app, name="agents")
+customers_app = typer.Typer(help="What Usher has of one customer.", no_args_is_help=True)
+app.add_typer(customers_app, name="customers")
 
 out = Console()
 
@@ -316,6 +318,106 @@ def add_agent(
     migrate(database)
     agent = add(database, email, name, password)
     out.print(f"{agent.email} can sign in at {bootstrap.settings().gateway_url}/console")
+
+
+CustomerId = Annotated[str, typer.Argument(help="Usher's id of the customer.")]
+ExternalId = Annotated[str, typer.Option(help="Or the shop's own id of them.")]
+CustomerAddress = Annotated[
+    str, typer.Option("--address", help="Or where they write from: CHANNEL:ADDRESS.")
+]
+
+
+@customers_app.command("export")
+def export_customer(
+    customer_id: CustomerId = "",
+    external_id: ExternalId = "",
+    address: CustomerAddress = "",
+    output: Annotated[
+        Path | None, typer.Option(help="File to write; else it goes to the standard output.")
+    ] = None,
+) -> None:
+    """Write everything about a customer as JSON.
+
+    Ends with 1 when something could not be had; the rest is written.
+    """
+    from bot.operations import forgetting
+
+    finder = forgetting.CustomerFinder(customer_id, external_id, address)
+    missing = forgetting.export(bootstrap.settings(), finder, output)
+    if missing:
+        sys.exit(f"usher: not everything is in it: {'; '.join(missing)}")
+
+
+@customers_app.command("erase")
+def erase_customer(
+    customer_id: CustomerId = "",
+    external_id: ExternalId = "",
+    address: CustomerAddress = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Erase a customer: record, trackers, traces, queues. It cannot be undone.
+
+    Works while Usher runs. Says what remains, and ends with 1 when something is still to be
+    done; it can be repeated.
+    """
+    from bot.operations import forgetting
+
+    def confirm(what: str) -> bool:
+        return yes or typer.confirm(f"{what}\nErase?")
+
+    finder = forgetting.CustomerFinder(customer_id, external_id, address)
+    if not forgetting.erase(bootstrap.settings(), finder, confirm, out):
+        raise typer.Exit(1)
+
+
+@app.command()
+def trace(
+    some_id: Annotated[
+        str, typer.Argument(metavar="ID", help="Of a conversation, a message or a turn.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Tell why the assistant answered as it did: what it understood, looked up and weighed."""
+    from bot.operations import explaining
+    from bot.turns import reading_traces
+
+    turns = reading_traces.of(bootstrap.database(), some_id)
+    if as_json:
+        _say_json([explaining.as_json(turn) for turn in turns])
+    else:
+        explaining.show(turns, out)
+
+
+@app.command()
+def traces(
+    outcome: Annotated[
+        list[Outcome] | None,
+        typer.Option(help="May be repeated; without it all that were not answered."),
+    ] = None,
+    since: Annotated[str, typer.Option(help="How far back: 30m, 12h, 7d, 4w.")] = "7d",
+    language: Annotated[str, typer.Option(help="Of the question; else any.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List questions that were not answered, for those who write articles.
+
+    What the assistant took for no question, such as a greeting, is not among them.
+    """
+    from bot.conversations.database import now
+    from bot.operations import explaining
+    from bot.turns import reading_traces
+
+    turns = reading_traces.of_outcome(
+        bootstrap.database(),
+        outcome or [Outcome.CLARIFY, Outcome.HANDOFF],
+        now() - explaining.duration(since),
+        language,
+        limit,
+    )
+    if as_json:
+        _say_json([explaining.as_json(turn) for turn in turns])
+    else:
+        explaining.show_list(turns, out)
 
 
 @app.command()

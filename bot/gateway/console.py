@@ -1,7 +1,7 @@
 """The agents' console: its API. Routes parse, call the handoff room and answer."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
@@ -21,6 +21,7 @@ from bot.handoff.tables import Agent, Handoff
 from bot.journeys.tables import Purchase
 from bot.knowledge.articles import Article
 from bot.messages import Source
+from bot.turns import reading_traces
 
 router = APIRouter(prefix="/console/api")
 
@@ -133,7 +134,41 @@ async def conversation(request: Request, conversation_id: str) -> dict[str, Any]
         "claimed_by": name,
         **await asyncio.to_thread(_considered, gateway, agent, found, handoff, messages),
         "purchases": await asyncio.to_thread(_purchases, gateway, found.customer_id),
-        "messages": [as_seen_by_customer(each, gateway.help_url) for each in messages],
+        "messages": [
+            as_seen_by_customer(each, gateway.help_url) | {"turn": each.turn_id}
+            for each in messages
+        ],
+    }
+
+
+@router.get("/conversations/{conversation_id}/turns/{turn_id}")
+async def turn(request: Request, conversation_id: str, turn_id: str) -> dict[str, Any]:
+    """Why the assistant answered as it did: what it understood, looked up and weighed."""
+    await _agent(request)
+    gateway = gateway_of(request)
+    found = await asyncio.to_thread(
+        reading_traces.of_turn, gateway.database, conversation_id, turn_id
+    )
+    match = found.match
+    return {
+        "id": found.turn,
+        "state": found.state,
+        "tries": found.tries,
+        "problem": found.problem,
+        "begun_at": found.begun_at.isoformat(),
+        "handoff": found.trace.get("handoff"),
+        "timings": found.trace.get("timings") or {},
+        "dialogue": found.dialogue or None,
+        "match": await asyncio.to_thread(_with_articles, gateway, match) if match else None,
+    }
+
+
+def _with_articles(gateway: Gateway, match: Mapping[str, Any]) -> dict[str, Any]:
+    language = match.get("article_language") or match["language"]
+    return dict(match) | {
+        "candidates": [
+            _candidate(gateway, language, each) for each in match.get("candidates") or ()
+        ]
     }
 
 

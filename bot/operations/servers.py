@@ -61,6 +61,7 @@ def actions() -> ASGIApp:
     from rasa_sdk.endpoint import create_app
     from rasa_sdk.executor import ActionExecutor
 
+    bootstrap.configure_logging()
     executor = ActionExecutor()
     executor.register_package("actions")
     app: Sanic[Any, Any] = create_app(executor, cors_origins=None)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, or_, select, text
+from sqlalchemy import ColumnElement, or_, select, text
 from sqlalchemy.orm import Session
 
 from bot.conversations.database import Database
@@ -133,7 +133,7 @@ def of_outcome(
         wanted = wanted.where(Turn.trace["match"]["language"].as_string() == language)
     with database.read() as session:
         found: list[TurnTrace] = []
-        for turns in _pages(session, wanted):
+        for turns in session.scalars(wanted.execution_options(yield_per=PAGE)).partitions():
             found += [each for each in _with_messages(session, turns) if each.is_question]
             if len(found) >= limit:
                 break
@@ -144,13 +144,6 @@ def _has_trace(database: Database) -> ColumnElement[bool]:
     """As the index `traces_kept` says it, so that it is used."""
     column = "trace" if database.is_sqlite else "trace::text"
     return text(f"({column} != '{{}}' OR problem IS NOT NULL)")  # type: ignore[return-value]
-
-
-def _pages(session: Session, wanted: Select[Turn]) -> Iterator[Sequence[Turn]]:
-    start = 0
-    while turns := session.scalars(wanted.offset(start).limit(PAGE)).all():
-        yield turns
-        start += PAGE
 
 
 def _with_messages(session: Session, turns: Iterable[Turn]) -> Iterator[TurnTrace]:
