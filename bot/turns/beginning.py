@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.orm import Session, load_only
 
 from bot.conversations.database import Database, now
 from bot.conversations.ownership import Owner
@@ -18,6 +18,18 @@ from bot.turns.leases import Lease
 
 MAX_TOGETHER = 10
 """The most messages of one turn."""
+NEEDED = load_only(
+    Message.conversation_id,
+    Message.seq,
+    Message.author,
+    Message.text,
+    Message.context,
+    Message.turn_id,
+    Message.pending,
+    Message.apologised,
+    Message.created_at,
+)
+"""What a turn looks at of its messages."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +66,7 @@ def begin(database: Database, worker: str, limit: int, together: bool) -> list[W
         leased = leases.take(session, worker, limit)
         if not leased:
             return []
-        pending = _pending(session, [each.id for each in leased])
+        pending = _pending(session, [each.id for each in leased], together)
         mine = [each for each in leased if each.owner == Owner.ASSISTANT and pending[each.id]]
         for conversation in leased:
             if conversation not in mine:
@@ -70,10 +82,24 @@ def begin(database: Database, worker: str, limit: int, together: bool) -> list[W
         ]
 
 
-def _pending(session: Session, ids: Sequence[str]) -> Mapping[str, list[Message]]:
+def _pending(session: Session, ids: Sequence[str], together: bool) -> Mapping[str, list[Message]]:
+    """The first pending messages of each conversation: as many as one turn may have."""
+    place = func.row_number().over(partition_by=Message.conversation_id, order_by=Message.seq)
+    numbered = (
+        select(Message.id, Message.turn_id, place.label("place"))
+        .where(Message.conversation_id.in_(ids), Message.pending)
+        .subquery()
+    )
+    most = MAX_TOGETHER if together else 1
+    waiting = (
+        select(Message)
+        .join(numbered, numbered.c.id == Message.id)
+        .where(or_(numbered.c.place <= most, numbered.c.turn_id.is_not(None)))
+        .order_by(Message.seq)
+        .options(NEEDED)
+    )
     found: dict[str, list[Message]] = {each: [] for each in ids}
-    waiting = select(Message).where(Message.conversation_id.in_(ids), Message.pending)
-    for message in session.scalars(waiting.order_by(Message.seq)):
+    for message in session.scalars(waiting):
         found[message.conversation_id].append(message)
     return found
 
@@ -104,9 +130,14 @@ def _turns(
             )
             session.add(turns[conversation.id])
     session.flush()  # before the messages that refer to them
-    for conversation_id, messages in chosen.items():
-        for message in messages:
-            message.turn_id = turns[conversation_id].id
+    new = [each.id for key, messages in chosen.items() if key not in resumed for each in messages]
+    session.execute(
+        update(Message)
+        .where(Message.id.in_(new))
+        .values(turn_id=Turn.id)
+        .where(Turn.conversation_id == Message.conversation_id, Turn.state == "open")
+        .execution_options(synchronize_session=False)
+    )
     return {each: (turns[each], chosen[each]) for each in chosen}
 
 

@@ -1,6 +1,6 @@
 """How a turn ends: replies, ownership and the end of the lease are committed at once."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
@@ -16,7 +16,7 @@ from bot.handoff import queue
 from bot.messages import Author, HandoffRequest, Match, Outcome, TurnResult
 from bot.texts import texts
 from bot.turns import leases
-from bot.turns.beginning import Work
+from bot.turns.beginning import NEEDED, Work
 from bot.turns.leases import LeaseLost
 
 MAX_TRIES = 5
@@ -44,7 +44,10 @@ class _Scene:
     conversations: Mapping[str, Conversation]
     customers: Mapping[str, Customer]
     turns: Mapping[str, Turn]
-    pending: Mapping[str, list[Message]]
+    messages: Mapping[str, list[Message]]
+    """Of each turn."""
+    more: Set[str]
+    """The conversations in which further messages wait."""
 
 
 def complete_all(
@@ -78,11 +81,14 @@ def _writing(database: Database, works: Sequence[Work]) -> Iterator[tuple[Sessio
         held = leases.lock(session, [work.lease for work in works])
         mine = [work for work in works if work.lease.conversation_id in held]
         turns = session.scalars(select(Turn).where(Turn.id.in_([work.turn_id for work in mine])))
-        pending: dict[str, list[Message]] = {each: [] for each in held}
-        waiting = select(Message).where(Message.conversation_id.in_(held), Message.pending)
-        for message in session.scalars(waiting.order_by(Message.seq)):
-            pending[message.conversation_id].append(message)
-        yield session, _Scene(held, customers, {turn.id: turn for turn in turns}, pending)
+        waiting = Message.conversation_id.in_(held), Message.pending
+        own: dict[str, list[Message]] = {work.turn_id: [] for work in mine}
+        of_turns = select(Message).where(*waiting, Message.turn_id.in_(own)).options(NEEDED)
+        for message in session.scalars(of_turns.order_by(Message.seq)):
+            own[message.turn_id or ""].append(message)
+        others = select(Message.conversation_id).where(*waiting, Message.turn_id.is_(None))
+        more = set(session.scalars(others.distinct()))
+        yield session, _Scene(held, customers, {turn.id: turn for turn in turns}, own, more)
 
 
 def _complete(session: Session, scene: _Scene, finished: Finished) -> None:
@@ -111,7 +117,7 @@ def _complete(session: Session, scene: _Scene, finished: Finished) -> None:
         customer.language = result.language
     for reply in result.replies:
         append_reply(session, customer, conversation, reply, answers=message)
-    leases.give_back(conversation, more=len(scene.pending[conversation.id]) > len(messages))
+    leases.give_back(conversation, more=conversation.id in scene.more)
     if result.handoff is not None:
         found = question.match["candidates"] if question and question.match else ()
         likely = [each for each in found if each["probability"] >= WORTH_SHOWING]
@@ -124,12 +130,9 @@ def _end(scene: _Scene, work: Work, state: str) -> list[Message]:
     """End a turn; gives its messages, which wait no longer."""
     turn = scene.turns[work.turn_id]
     turn.state, turn.ended_at = state, now()
-    messages = [
-        each for each in scene.pending[turn.conversation_id] if each.turn_id == work.turn_id
-    ]
-    for message in messages:
+    for message in scene.messages[turn.id]:
         message.pending = False
-    return messages
+    return scene.messages[turn.id]
 
 
 def _trace(finished: Finished, messages: int) -> dict[str, Any]:
@@ -173,10 +176,11 @@ def fail(database: Database, work: Work, problem: str, counts: bool, recovery: t
         turn.problem = problem[:500]
         turn.tries += counts
         age = now() - turn.begun_at
-        first = next(each for each in scene.pending[conversation.id] if each.turn_id == turn.id)
+        first = scene.messages[turn.id][0]
         dead = turn.tries >= MAX_TRIES or first.created_at < now() - recovery
         words = texts(conversation.language)
-        unheard = [each for each in scene.pending[conversation.id] if not each.apologised]
+        pending = select(Message).where(Message.conversation_id == conversation.id, Message.pending)
+        unheard = [each for each in session.scalars(pending) if not each.apologised]
         # Waiting as long again as it has taken so far: 2, 4, 8, 16 seconds, then every 30.
         leases.give_back(conversation, more=True, wait=min(max(age, MIN_WAIT), MAX_WAIT))
         if dead:
