@@ -27,6 +27,10 @@ app = typer.Typer(
 )
 agents_app = typer.Typer(help="The humans who answer.", no_args_is_help=True)
 app.add_typer(agents_app, name="agents")
+dead_letters_app = typer.Typer(
+    help="Turns that were given up; their customers have a human.", no_args_is_help=True
+)
+app.add_typer(dead_letters_app, name="dead-letters")
 customers_app = typer.Typer(help="What Usher has of one customer.", no_args_is_help=True)
 app.add_typer(customers_app, name="customers")
 
@@ -36,7 +40,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON, for progra
 
 
 def _say_json(answer: Any) -> None:
-    print(json.dumps(answer, ensure_ascii=False))
+    print(json.dumps(answer, ensure_ascii=False, default=str))
 
 
 @app.command()
@@ -318,6 +322,50 @@ def add_agent(
     migrate(database)
     agent = add(database, email, name, password)
     out.print(f"{agent.email} can sign in at {bootstrap.settings().gateway_url}/console")
+
+
+@dead_letters_app.command("list")
+def list_dead_letters(as_json: AsJson = False) -> None:
+    """List turns that were given up, the oldest first."""
+    from bot.turns import dead_letters
+
+    found = dead_letters.waiting(bootstrap.database())
+    if as_json:
+        _say_json([asdict(each) for each in found])
+        return
+    if not found:
+        out.print("There are no dead letters.")
+        return
+    table = Table("id", "given up", "tries", "conversation", "problem")
+    for each in found:
+        given_up = f"{each.given_up_at:%Y-%m-%d %H:%M:%S} UTC"
+        table.add_row(each.id, given_up, str(each.tries), each.conversation_id, each.problem)
+    out.print(table)
+
+
+@dead_letters_app.command("retry")
+def retry_dead_letter(
+    dead_letter: Annotated[str, typer.Argument(metavar="ID", help="As listed.")],
+) -> None:
+    """Let the assistant take a turn once more, when what made it fail is mended.
+
+    Where the customer still waits for a human, the assistant takes the conversation back.
+    """
+    from bot.turns import dead_letters
+
+    conversation = dead_letters.retry(bootstrap.database(), dead_letter)
+    out.print(f"The turn is due again. What came of it: usher trace {conversation}")
+
+
+@dead_letters_app.command("drop")
+def drop_dead_letter(
+    dead_letter: Annotated[str, typer.Argument(metavar="ID", help="As listed.")],
+) -> None:
+    """Take a turn off the list; what was said stays in the record."""
+    from bot.turns import dead_letters
+
+    dead_letters.drop(bootstrap.database(), dead_letter)
+    out.print("It is off the list.")
 
 
 CustomerId = Annotated[str, typer.Argument(help="Usher's id of the customer.")]

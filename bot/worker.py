@@ -1,4 +1,4 @@
-"""The worker: takes turns and sends tips. Any number of them can run."""
+"""The worker: takes turns, sends tips and deliveries, keeps house. Any number can run."""
 
 import asyncio
 import os
@@ -12,6 +12,7 @@ import structlog
 import uvloop
 
 from bot import bootstrap
+from bot.channels.registry import channels
 from bot.conversations.batching import Batcher
 from bot.conversations.database import Database
 from bot.conversations.nudges import (
@@ -24,9 +25,11 @@ from bot.conversations.nudges import (
     wait_for,
 )
 from bot.conversations.tables import Conversation
+from bot.deliveries.outbox import Outbox
 from bot.errors import Unavailable
 from bot.internal_http import InternalClient
 from bot.journeys import tips
+from bot.keeping.sweeping import Keeping
 from bot.knowledge.client import KnowledgeClient
 from bot.settings import Settings
 from bot.turns import beginning, ending, history, leases
@@ -43,7 +46,7 @@ _PAUSE_AFTER_ERROR = 1.0
 
 
 class Worker:
-    """Side by side: turns of several conversations, and one sender of tips."""
+    """Side by side: turns of several conversations, tips, the outbox, retention."""
 
     def __init__(
         self,
@@ -83,6 +86,9 @@ class Worker:
             self._all_well,
             timedelta(minutes=settings.recovery_minutes),
         )
+        help_url = f"{settings.gateway_url}/help"
+        self._outbox = Outbox(database, channels(settings), self._name, self._nudges, help_url)
+        self._keeping = Keeping(database, settings)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -97,6 +103,8 @@ class Worker:
                 self._keep_leases(),
                 self._forever(self._start_turns, EVERYTHING),
                 self._forever(self._send_tip, TIPS),
+                self._outbox.run(),
+                self._keeping.run(),
             )
         finally:
             await self._nudges.close()

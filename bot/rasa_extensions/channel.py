@@ -19,6 +19,7 @@ from rasa.shared.core.events import ActionExecuted, BotUttered, Event, SlotSet, 
 from rasa.shared.core.trackers import DialogueStateTracker
 from sanic import Blueprint, Request, response
 from sanic.response import HTTPResponse
+from structlog.contextvars import bind_contextvars
 
 from bot.rasa_extensions import action_calls, event_types, private_logs, validation
 from bot.rasa_extensions.trace import Rule, read_rules, trace_of
@@ -106,6 +107,9 @@ class UsherChannel(InputChannel):
         if agent is None or not agent.is_ready():
             return response.json({"error": "no model is loaded"}, status=503)
         body = request.json
+        bind_contextvars(
+            conversation=body["conversation_id"], turn=(body["message"] or {}).get("turn")
+        )
         lock = self._locks.setdefault(body["conversation_id"], asyncio.Lock())
         try:
             # A repeated turn waits for the first one to end, and then finds its replies.
@@ -113,7 +117,7 @@ class UsherChannel(InputChannel):
                 return await _handle(agent, body, on_new_message, self._rules)
         except Exception as error:
             # The error's own words may be the customer's.
-            logger.error("turn failed", conversation=body["conversation_id"], exc_info=True)
+            logger.error("turn failed", exc_info=True)
             return response.json({"error": type(error).__name__}, status=503)
 
 
@@ -174,6 +178,7 @@ async def _take_turn(
     text = message["text"].lstrip("/ \t\n") or message["text"].replace("/", "\u2215")
     metadata = {
         "seq": message["seq"],
+        "turn": message.get("turn"),
         "_nlu": {"vector": message["vector"], "kb": message["kb"]},
     }
     looking = written.set(trackers)
@@ -205,11 +210,9 @@ def _answer(
 
 
 def _last_seq(tracker: DialogueStateTracker) -> int:
-    for event in reversed(tracker.events):
-        seq = (event.metadata or {}).get("seq")
-        if seq is not None and isinstance(event, (UserUttered, BotUttered)):
-            return int(seq)
-    return 0
+    # Not that of the last event: a dead letter that is tried again is older than others.
+    said = (event for event in tracker.events if isinstance(event, (UserUttered, BotUttered)))
+    return max((int((event.metadata or {}).get("seq") or 0) for event in said), default=0)
 
 
 def _place_of(tracker: DialogueStateTracker, seq: int) -> Optional[int]:
