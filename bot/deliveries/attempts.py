@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Select, exists, select, text
+from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session, aliased
 
 from bot.channels.base import Outgoing, SourceLink
@@ -70,12 +70,17 @@ def due(channel: str, limit: int) -> Select[Any]:
         .correlate(Delivery)
         .scalar_subquery()
     )
-    # The states are written out: for a parameter neither database takes a partial index.
-    first = ~exists().where(
-        earlier.channel == Delivery.channel,
-        earlier.customer_id == Delivery.customer_id,
-        earlier.seq < Delivery.seq,
-        text("earlier.state IN ('pending', 'attempting')"),
+    # The states are written out: for a parameter neither database takes a partial index. And a
+    # minimum is looked up for each row, where a join would read the whole backlog.
+    first = (
+        select(func.min(earlier.seq))
+        .where(
+            earlier.channel == Delivery.channel,
+            earlier.customer_id == Delivery.customer_id,
+            text("earlier.state IN ('pending', 'attempting')"),
+        )
+        .correlate(Delivery)
+        .scalar_subquery()
     )
     return (
         select(Delivery, Message, Conversation.language, address)
@@ -86,9 +91,9 @@ def due(channel: str, limit: int) -> Select[Any]:
             text("deliveries.state = 'pending'"),
             text("deliveries.state IN ('pending', 'attempting')"),
             Delivery.due_at <= now(),
-            first,
+            Delivery.seq == first,
         )
-        .order_by(Delivery.due_at, Delivery.seq)
+        .order_by(Delivery.due_at)
         .limit(limit)
     )
 

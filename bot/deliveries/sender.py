@@ -42,29 +42,43 @@ class Sender:
         self._bucket = TokenBucket(channel.limits.per_second)
         self._circuit = Circuit()
         self._sending: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     async def run(self) -> None:
         """Send until cancelled, whenever the channel's lease can be had."""
-        restarted = True
         async with self._nudges.interest(DELIVERIES) as woken:
-            while True:
-                try:
-                    lease = await asyncio.to_thread(
-                        leases.acquire,
-                        self._database,
-                        self._channel.name,
-                        self._worker,
-                        restarted=restarted,
-                    )
-                except Unavailable as problem:
-                    log.warning("waiting for the database", problem=str(problem))
-                    lease = None
-                if lease is None:
-                    await asyncio.sleep(FALLBACK_SECONDS)
-                    continue
-                restarted = False
-                log.info("sending", channel=lease.channel, token=lease.token)
-                await self._hold(lease, woken)
+            working = asyncio.create_task(self._work(woken))
+            try:
+                await asyncio.shield(working)
+            except asyncio.CancelledError:
+                # Cut off in the middle, an attempt would be one of which nobody knows the end.
+                self._stopping = True
+                woken.set()
+                await asyncio.wait([working], timeout=DRAIN_SECONDS)
+                raise
+            finally:
+                await _stop(working)
+
+    async def _work(self, woken: asyncio.Event) -> None:
+        restarted = True
+        while not self._stopping:
+            try:
+                lease = await asyncio.to_thread(
+                    leases.acquire,
+                    self._database,
+                    self._channel.name,
+                    self._worker,
+                    restarted=restarted,
+                )
+            except Unavailable as problem:
+                log.warning("waiting for the database", problem=str(problem))
+                lease = None
+            if lease is None:
+                await wait_for(woken, FALLBACK_SECONDS)
+                continue
+            restarted = False
+            log.info("sending", channel=lease.channel, token=lease.token)
+            await self._hold(lease, woken)
 
     async def _hold(self, lease: Lease, woken: asyncio.Event) -> None:
         """Send while the lease is ours, and leave nothing running when it is not."""
@@ -73,17 +87,16 @@ class Sender:
         )
         renewing = asyncio.create_task(self._renew(lease))
         try:
-            while lease.is_ours() and not renewing.done():
+            while lease.is_ours() and not renewing.done() and not self._stopping:
                 pause = await self._start_some(lease, batcher, woken)
                 if pause > 0:
                     await wait_for(woken, pause)
-            log.warning("channel lost", channel=lease.channel, token=lease.token)
+            if self._stopping and self._sending:
+                await asyncio.wait(self._sending)
+            elif not self._stopping:
+                log.warning("channel lost", channel=lease.channel, token=lease.token)
         except LeaseLost as problem:
             log.warning("channel lost", channel=lease.channel, problem=str(problem))
-        except asyncio.CancelledError:
-            if self._sending:
-                await asyncio.wait(self._sending, timeout=DRAIN_SECONDS)
-            raise
         finally:
             await _stop(renewing, *self._sending)
             with suppress(Unavailable):
@@ -121,7 +134,9 @@ class Sender:
             return 0
         self._bucket.spend(len(taken))
         for attempt in taken:
-            task = asyncio.create_task(self._send(lease, attempt, self._circuit.permit(), batcher))
+            task = asyncio.create_task(
+                self._send(lease, attempt, self._circuit.permit(), batcher, woken)
+            )
             self._sending.add(task)
             task.add_done_callback(partial(self._ended, lease, woken))
         return 0 if len(taken) == room else FALLBACK_SECONDS
@@ -136,7 +151,12 @@ class Sender:
             lease.ends_at = 0.0
 
     async def _send(
-        self, lease: Lease, attempt: Attempt, permit: Permit, batcher: Batcher[Result, State]
+        self,
+        lease: Lease,
+        attempt: Attempt,
+        permit: Permit,
+        batcher: Batcher[Result, State],
+        woken: asyncio.Event,
     ) -> None:
         try:
             if not lease.is_ours():
@@ -147,6 +167,8 @@ class Sender:
         finally:
             self._circuit.withdrawn(permit)
         state = await self._record(lease, result, batcher)
+        if state is State.PENDING:  # look again just when it is due
+            asyncio.get_running_loop().call_later(result.wait, woken.set)
         if state is not None:
             log.info(
                 "delivery",
