@@ -1,10 +1,10 @@
 /** The open conversation: transcript, what is known about it and what the agent may do. */
 
 import { element, setText } from "../dom";
-import type { Message } from "../protocol";
 import { Candidates } from "./candidates";
-import type { Act, Conversation, Purchase } from "./desk";
+import type { Act, Conversation, Explanation, Line, Purchase } from "./desk";
 import { ReplyForm } from "./reply-form";
+import { Reasons } from "./why";
 import * as wording from "./wording";
 
 /** Pixels from the end within which a reader is taken to follow the conversation. */
@@ -15,6 +15,8 @@ interface Actions {
   judge(article: string | null, right: boolean | null): void;
   /** Resolves to true when the reply is recorded. */
   reply(text: string, article: string | null): Promise<boolean>;
+  /** Why the assistant answered as it did in a turn. */
+  explain(turn: string): Promise<Explanation>;
 }
 
 export class ConversationView {
@@ -30,6 +32,8 @@ export class ConversationView {
     "data-testid": "transcript",
   });
   #candidates: Candidates;
+  #lines = new Map<number, HTMLElement>();
+  #reasons: Reasons;
   #purchases = element("ul");
   #buttons: Readonly<Record<Act, HTMLButtonElement>>;
   #form: ReplyForm;
@@ -44,6 +48,7 @@ export class ConversationView {
       resolve: this.#button("resolve", "Resolve"),
     };
     this.#form = new ReplyForm((text, article) => this.actions.reply(text, article));
+    this.#reasons = new Reasons((turn) => this.actions.explain(turn));
     this.#candidates = new Candidates({
       insert: (candidate) => this.#form.insert(candidate),
       judge: (article, right) => this.actions.judge(article, right),
@@ -87,6 +92,7 @@ export class ConversationView {
     this.#form.element.hidden = !isOwn;
     this.#candidates.render(conversation, isOwn);
     this.#append(conversation.messages);
+    this.#reasons.place(conversation.messages, this.#lines);
     this.#renderPurchases(conversation.purchases);
   }
 
@@ -102,12 +108,13 @@ export class ConversationView {
     return button;
   }
 
-  #append(messages: readonly Message[]): void {
+  #append(messages: readonly Line[]): void {
     const news = messages.filter((message) => message.seq > this.#lastSeq);
     if (news.length === 0) return;
     const { scrollHeight, scrollTop, clientHeight } = this.#transcript;
     const follows = this.#lastSeq === 0 || scrollHeight - scrollTop - clientHeight < NEAR_THE_END;
-    this.#transcript.append(...news.map(transcriptMessage));
+    for (const message of news) this.#lines.set(message.seq, transcriptMessage(message));
+    this.#transcript.append(...news.map((message) => this.#lines.get(message.seq) ?? ""));
     this.#lastSeq = Math.max(...news.map((message) => message.seq));
     if (follows) this.#transcript.scrollTop = this.#transcript.scrollHeight;
   }
@@ -122,7 +129,7 @@ export class ConversationView {
   }
 }
 
-function transcriptMessage(message: Message): HTMLElement {
+function transcriptMessage(message: Line): HTMLElement {
   const about = `${wording.author(message.author)} · ${wording.moment(message.createdAt)}`;
   return element(
     "article",

@@ -62,11 +62,51 @@ export interface Purchase {
   readonly purchasedAt: string;
 }
 
+export interface Line extends Message {
+  /** Id of the assistant's turn that it was taken in or came from; null: none. */
+  readonly turn: string | null;
+}
+
 export interface Conversation extends Handoff {
   readonly question: Question | null;
   readonly candidates: readonly Candidate[];
   readonly purchases: readonly Purchase[];
-  readonly messages: readonly Message[];
+  readonly messages: readonly Line[];
+}
+
+/** Something with a probability of 0–1. */
+export interface Likely {
+  readonly name: string;
+  readonly probability: number;
+}
+
+/** What the dialogue made of a message. */
+export interface Understood {
+  readonly intent: string;
+  readonly confidence: number | null;
+  readonly intents: readonly Likely[];
+  /** "" when no rule, or more than one, says what was done. */
+  readonly rule: string;
+  readonly actions: readonly string[];
+}
+
+/** What the knowledge base had to say. */
+export interface Matched {
+  readonly outcome: string;
+  readonly confidence: number | null;
+  readonly question: string;
+  readonly candidates: readonly (Likely & { readonly url: string })[];
+}
+
+/** Why the assistant answered as it did. */
+export interface Explanation {
+  readonly state: string;
+  readonly tries: number;
+  readonly problem: string;
+  readonly understood: Understood | null;
+  readonly matched: Matched | null;
+  /** Milliseconds of each part. */
+  readonly timings: readonly (readonly [string, number])[];
 }
 
 type Fields = ReturnType<typeof fields>;
@@ -150,8 +190,60 @@ export async function conversation(id: string): Promise<Conversation> {
       orderId: name(purchase, "order_id"),
       purchasedAt: name(purchase, "purchased_at"),
     })),
-    messages: parseMessages(body),
+    messages: lines(body),
   };
+}
+
+function lines(body: Fields): Line[] {
+  const turns = list(body, "messages", (message) => name(message, "turn") || null);
+  return parseMessages(body).map((message, index) => ({ ...message, turn: turns[index] ?? null }));
+}
+
+/** Why the assistant answered as it did in a turn; what is not known is missing. */
+export async function explanation(id: string, turn: string): Promise<Explanation> {
+  const body = fields(await call("GET", `${at(id)}/turns/${encodeURIComponent(turn)}`));
+  const { dialogue, match, timings } = body;
+  return {
+    state: text(body, "state"),
+    tries: number(body, "tries"),
+    problem: name(body, "problem"),
+    understood: dialogue === null ? null : understood(fields(dialogue)),
+    matched: match === null ? null : matched(fields(match)),
+    timings: Object.entries(fields(timings)).filter(
+      (part): part is [string, number] => typeof part[1] === "number",
+    ),
+  };
+}
+
+function understood(from: Fields): Understood {
+  return {
+    intent: name(from, "intent"),
+    confidence: share(from, "confidence"),
+    intents: list(from, "intents", (each) => ({
+      name: name(each, "name"),
+      probability: share(each, "probability") ?? 0,
+    })),
+    rule: name(from, "rule"),
+    actions: list(from, "actions", (each) => name(each, "name")),
+  };
+}
+
+function matched(from: Fields): Matched {
+  return {
+    outcome: name(from, "outcome"),
+    confidence: share(from, "confidence"),
+    question: name(from, "question"),
+    candidates: list(from, "candidates", (each) => ({
+      name: name(each, "title"),
+      probability: number(each, "probability"),
+      url: name(each, "url"),
+    })),
+  };
+}
+
+function share(from: Fields, key: string): number | null {
+  const value = from[key];
+  return typeof value === "number" ? value : null;
 }
 
 export async function act(id: string, what: Act): Promise<void> {

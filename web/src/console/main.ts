@@ -113,6 +113,7 @@ class Console {
     return new ConversationView({
       act: (what) => void this.#attempt(() => desk.act(id, what)),
       judge: (article, right) => void this.#attempt(() => desk.judge(id, article, right)),
+      explain: (turn) => desk.explanation(id, turn),
       reply: (text, article) => {
         // The same words tried again keep their id, so that the customer gets them once.
         if (unsent.text !== text || unsent.article !== article) {

@@ -18,11 +18,42 @@ const AUTHOR_NAMES: Readonly<Record<Author, string>> = {
   system: "Notice",
 };
 
+const OUTCOMES: Readonly<Record<string, string>> = {
+  answer: "sure enough to answer",
+  clarify: "not sure which one",
+  handoff: "nothing fits",
+};
+
+const PARTS: Readonly<Record<string, string>> = {
+  waited: "waited",
+  match: "looking up",
+  assistant: "dialogue",
+};
+
 const languages = new Intl.DisplayNames("en", { type: "language", fallback: "code" });
 const times = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 
 export function reason(code: string): string {
   return REASONS[code] ?? code;
+}
+
+export function outcome(code: string): string {
+  return OUTCOMES[code] ?? code;
+}
+
+/** A part of a turn. */
+export function part(code: string): string {
+  return PARTS[code] ?? code;
+}
+
+/** A probability of 0–1 as a share of a hundred; null: unknown. */
+export function chance(probability: number | null): string {
+  return probability === null ? "?" : `${Math.round(probability * 100)} %`;
+}
+
+/** `action_answer` and `ask_human` are names of files, not of people's language. */
+export function plain(code: string): string {
+  return code.replace(/^(action|utter)_/, "").replaceAll("_", " ");
 }
 
 export function author(code: Author): string {
