@@ -28,7 +28,7 @@ DELIVERIES = "deliveries"
 EVERYTHING = "*"
 """The key of an interest in any nudge."""
 FALLBACK_SECONDS = 1.0
-MAX_SENDING = 1000
+MAX_UNSENT = 1000
 ALIVE_SECONDS = 9
 _RECONNECT_SECONDS = 1.0
 
@@ -41,20 +41,28 @@ class Nudges:
         self._redis = Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1, retry=once)
         self._subscriber = Redis.from_url(url, socket_connect_timeout=1, health_check_interval=15)
         self._waiting: dict[str, set[asyncio.Event]] = defaultdict(set)
-        self._sending: set[asyncio.Task[None]] = set()
+        self._unsent: dict[tuple[str, str], None] = {}
+        self._sending: asyncio.Task[None] | None = None
 
     def send(self, topic: str, key: str) -> None:
         """Tell everybody, without waiting; failing is allowed and only costs time."""
-        if len(self._sending) < MAX_SENDING:  # a frozen Redis must not fill our memory
-            task = asyncio.create_task(self._send(topic, key))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+        if len(self._unsent) < MAX_UNSENT:  # a frozen Redis must not fill our memory
+            self._unsent[topic, key] = None  # what is said twice at once is said once
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send_all())
 
-    async def _send(self, topic: str, key: str) -> None:
-        try:
-            await self._redis.publish(topic, key)
-        except (RedisError, OSError) as error:
-            log.warning("nudge not sent", topic=topic, problem=repr(error))
+    async def _send_all(self) -> None:
+        """Send what there is over one connection; what comes meanwhile goes next."""
+        while self._unsent:
+            nudges, self._unsent = self._unsent, {}
+            try:
+                async with self._redis.pipeline(transaction=False) as pipeline:
+                    for topic, key in nudges:
+                        pipeline.publish(topic, key)
+                    await pipeline.execute()
+            except (RedisError, OSError) as error:
+                log.warning("nudges not sent", count=len(nudges), problem=repr(error))
+        self._sending = None
 
     @asynccontextmanager
     async def interest(self, key: str) -> AsyncIterator[asyncio.Event]:
