@@ -11,11 +11,12 @@ from http import HTTPStatus
 import structlog
 import uvloop
 
-from bot import bootstrap
+from bot import bootstrap, metrics
 from bot.channels.registry import channels
 from bot.conversations.batching import Batcher
 from bot.conversations.database import Database
 from bot.conversations.nudges import (
+    DELIVERIES,
     EVERYTHING,
     FALLBACK_SECONDS,
     TIMELINE,
@@ -82,12 +83,13 @@ class Worker:
             database,
             self._knowledge,
             self._assistant,
-            Batcher(partial(ending.complete_all, database)),
+            Batcher(partial(ending.complete_all, database), "turn"),
             self._all_well,
             timedelta(minutes=settings.recovery_minutes),
         )
         help_url = f"{settings.gateway_url}/help"
-        self._outbox = Outbox(database, channels(settings), self._name, self._nudges, help_url)
+        self._channels = channels(settings)
+        self._outbox = Outbox(database, self._channels, self._name, self._nudges, help_url)
         self._keeping = Keeping(database, settings)
 
     async def run(self) -> None:
@@ -152,13 +154,21 @@ class Worker:
             await self._taker.take(work)
         except (LeaseLost, Unavailable) as problem:
             # The lease expires, and whoever takes it next finds the turn still open.
+            if isinstance(problem, LeaseLost):
+                metrics.LEASES.labels("lost").inc()
             log.warning("turn lost", conversation=conversation, problem=str(problem))
         except Exception:
             log.exception("turn lost", conversation=conversation)
         else:
-            self._nudges.send(TIMELINE, work.customer_id)
+            self._tell(work.customer_id)
         finally:
             self._nudges.dispatch(conversation)  # its next message may be waiting
+
+    def _tell(self, customer_id: str) -> None:
+        """Let the customer's pages, and the outbox of whichever worker, know of something new."""
+        self._nudges.send(TIMELINE, customer_id)
+        if self._channels:
+            self._nudges.send(TURNS, DELIVERIES)
 
     async def _keep_leases(self) -> None:
         """Say to the database again and again that the turns begun are still being taken."""
@@ -185,7 +195,7 @@ class Worker:
             return 0
         customer, conversation = sent
         if conversation:
-            self._nudges.send(TIMELINE, customer)
+            self._tell(customer)
             await self._tell_tracker(conversation)
             log.info("tip", conversation=conversation)
         return 1
@@ -213,10 +223,14 @@ def _is_well(status: int, _: object) -> None:
 
 def main() -> None:
     bootstrap.configure_logging()
-    database = bootstrap.database()
+    settings, database = bootstrap.settings(), bootstrap.database()
+    name = os.environ.get("USHER_WORKER_NAME", "")
+    metrics.serve(
+        settings.metrics_host, metrics.port_of(settings.metrics_port, "worker", name), "worker"
+    )
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(Worker(bootstrap.settings(), database).run())
+            runner.run(Worker(settings, database).run())
     except KeyboardInterrupt:
         pass
     finally:

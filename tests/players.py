@@ -105,8 +105,8 @@ class Stage:
     async def all_well(self) -> bool:
         return self.well
 
-    async def take(self, work: Work) -> None:
-        taker = Taker(
+    def taker(self) -> Taker:
+        return Taker(
             self.database,
             cast(KnowledgeClient, self.knowledge),
             cast(Assistant, self.assistant),
@@ -114,7 +114,9 @@ class Stage:
             self.all_well,
             RECOVERY,
         )
-        await taker.take(work)
+
+    async def take(self, work: Work) -> None:
+        await self.taker().take(work)
 
     def next_turn(self) -> bool:
         """Take the turn that is due now, if there is one."""

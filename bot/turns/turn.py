@@ -11,6 +11,7 @@ import structlog
 from bot.conversations.batching import Batcher
 from bot.conversations.database import Database
 from bot.errors import Disconnected, NotReached, Unavailable
+from bot.faults import point
 from bot.knowledge.client import KnowledgeClient
 from bot.messages import Match, TurnResult
 from bot.turns import ending, history
@@ -72,6 +73,7 @@ class Taker:
         after, items = work.after, work.history
         conversation_id = work.lease.conversation_id
         for _ in range(2):
+            point("turn.before_assistant")
             try:
                 return await self.assistant.turn(
                     conversation_id, after, items, work.message, match, work.turn_id
