@@ -102,7 +102,7 @@ class Message(Base):
         Index(
             "pending_messages",
             "conversation_id",
-            sqlite_where=text("pending"),
+            sqlite_where=text("pending = 1"),
             postgresql_where=text("pending"),
         ),
     )

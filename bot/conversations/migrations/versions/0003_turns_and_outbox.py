@@ -50,7 +50,7 @@ def upgrade() -> None:
     with op.batch_alter_table('messages', schema=None) as batch_op:
         batch_op.add_column(sa.Column('turn_id', sa.String(length=32), nullable=True))
         batch_op.drop_column('attempts')
-    op.create_index('pending_messages', 'messages', ['conversation_id'], unique=False, sqlite_where=sa.text('pending'), postgresql_where=sa.text('pending'))
+    op.create_index('pending_messages', 'messages', ['conversation_id'], unique=False, sqlite_where=sa.text('pending = 1'), postgresql_where=sa.text('pending'))
     op.add_column('deliveries', sa.Column('is_tip', sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column('deliveries', sa.Column('tries', sa.Integer(), nullable=False, server_default='0'))
     op.add_column('deliveries', sa.Column('due_at', UtcDateTime(), nullable=True))
