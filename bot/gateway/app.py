@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from bot.conversations.database import Database
 from bot.conversations.nudges import TIMELINE, Nudges
-from bot.gateway import chat, console, http, pages, purchases
+from bot.gateway import channels, chat, console, http, pages, purchases
 from bot.gateway.context import Gateway
 from bot.gateway.health import health
 from bot.journeys.definitions import read_journeys
@@ -42,6 +42,6 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     app = FastAPI(lifespan=lifespan, title="Usher", openapi_url=None)
     http.install(app)
     app.add_api_route("/healthz", health)
-    for module in (chat, purchases, console, pages):
+    for module in (chat, channels, purchases, console, pages):
         app.include_router(module.router)
     return app

@@ -12,10 +12,11 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from bot.conversations import customers, feedback, intake, timeline
-from bot.conversations.nudges import TIMELINE, TURNS, wait_for
+from bot.conversations.nudges import wait_for
 from bot.conversations.timeline import Seen
 from bot.errors import InvalidInput, UsherError
 from bot.gateway import http
+from bot.gateway.accepting import accept
 from bot.gateway.context import Gateway, gateway_of
 from bot.gateway.http import Body, bearer, parse, read_body
 from bot.messages import LANGUAGES
@@ -224,18 +225,8 @@ async def _customer(gateway: Gateway, token: str) -> str:
 
 
 async def _accept(gateway: Gateway, customer_id: str, body: NewMessage) -> dict[str, Any]:
-    gateway.message_limit.take(customer_id)
-    accepted = await gateway.intake(
-        intake.incoming(customer_id, body.client_message_id, body.text, body.language)
-    )
-    if not accepted.repeated:
-        gateway.nudges.send(TURNS, accepted.conversation_id)
-        gateway.nudges.send(TIMELINE, customer_id)
-    return {
-        "message_id": accepted.message_id,
-        "conversation_id": accepted.conversation_id,
-        "seq": accepted.seq,
-    }
+    message = intake.incoming(customer_id, body.client_message_id, body.text, body.language)
+    return await accept(gateway, message)
 
 
 async def _read(gateway: Gateway, customer_id: str, after: int) -> Sequence[dict[str, Any]]:

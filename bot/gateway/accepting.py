@@ -1,0 +1,26 @@
+"""Where messages of all channels come in: the chat's, and those of other channels."""
+
+from typing import Any
+
+from bot.conversations.intake import Incoming
+from bot.conversations.nudges import TIMELINE, TURNS
+from bot.gateway.context import Gateway
+
+
+async def accept(gateway: Gateway, message: Incoming) -> dict[str, Any]:
+    """Record a customer's message; the acknowledgement of what cannot be lost any more.
+
+    Raises:
+        RateLimited: the customer writes too much.
+        Conflict, NotFound, Unavailable: see `intake.accept_all`.
+    """
+    gateway.message_limit.take(message.customer_id)
+    accepted = await gateway.intake(message)
+    if not accepted.repeated:
+        gateway.nudges.send(TURNS, accepted.conversation_id)
+        gateway.nudges.send(TIMELINE, message.customer_id)
+    return {
+        "message_id": accepted.message_id,
+        "conversation_id": accepted.conversation_id,
+        "seq": accepted.seq,
+    }
