@@ -478,7 +478,7 @@ def purchase(
     as_json: AsJson = False,
 ) -> None:
     """Send a signed purchase event to the running Usher, as a shop's back end does."""
-    from bot.journeys.purchases import sign
+    from bot.signatures import sign
 
     if not customer and not visitor:
         raise typer.BadParameter("give --customer or --visitor")

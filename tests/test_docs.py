@@ -13,11 +13,12 @@ from typer.core import TyperGroup
 
 from bot.cli import app
 from bot.journeys.definitions import read_journeys
-from bot.journeys.purchases import parse_generic, verify
+from bot.journeys.purchases import parse_generic
 from bot.knowledge.articles import Problem, read_article
 from bot.knowledge.importing import import_articles
 from bot.knowledge.question_sets import read_questions
 from bot.settings import ROOT
+from bot.signatures import verify
 
 PAGES = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")),

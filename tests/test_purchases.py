@@ -18,15 +18,13 @@ from bot.conversations.tables import Customer
 from bot.errors import InvalidInput, NotFound, Unauthenticated
 from bot.journeys.definitions import Journey, StepDefinition
 from bot.journeys.purchases import (
-    TOLERANCE_SECONDS,
     PurchaseEvent,
     parse_generic,
     products_of,
     record,
-    sign,
-    verify,
 )
 from bot.journeys.tables import Enrolment, Purchase, Step
+from bot.signatures import TOLERANCE_SECONDS, sign, verify
 from tests.scenes import at_once, new_customer, successes
 
 BODY = b'{"event_id": "e1"}'

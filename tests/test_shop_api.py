@@ -4,7 +4,7 @@ import json
 
 import httpx
 
-from bot.journeys.purchases import sign
+from bot.signatures import sign
 from tests.chatting import assert_error, visitor
 from tests.conftest import Serve
 

@@ -16,6 +16,7 @@ from bot.errors import InvalidInput, NotFound
 from bot.gateway.context import Gateway, gateway_of
 from bot.gateway.http import Body, bearer, read_body, read_bytes
 from bot.journeys import purchases
+from bot.signatures import verify
 
 router = APIRouter()
 
@@ -31,9 +32,7 @@ async def webhook(request: Request, source: str) -> JSONResponse:
         raise NotFound("There is no such source of purchases. Known: generic.")
     gateway = gateway_of(request)
     body = await read_bytes(request, purchases.MAX_BODY_BYTES)
-    purchases.verify(
-        body, request.headers.get("usher-signature"), gateway.settings.purchase_secrets
-    )
+    verify(body, request.headers.get("usher-signature"), gateway.settings.purchase_secrets)
     return await _record(gateway, purchases.parse_generic(body))
 
 

@@ -1,10 +1,6 @@
 """Purchase events come in: verified, recorded once, and turned into enrolments."""
 
-import hashlib
-import hmac
 import json
-import re
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,15 +13,13 @@ from sqlalchemy.orm import Session
 from bot.conversations.customers import known_customer
 from bot.conversations.database import Database
 from bot.conversations.timeline import lock_customer
-from bot.errors import InvalidInput, Unauthenticated
+from bot.errors import InvalidInput
 from bot.journeys.definitions import Journey
 from bot.journeys.tables import Enrolment, Purchase, Step
 
-TOLERANCE_SECONDS = 300
 MAX_BODY_BYTES = 256 * 1024
 MAX_PURCHASES = 20
 """Of a customer, so many on average are looked at for what they own."""
-_SIGNATURE = re.compile(r"t=(\d{1,12}),v1=([0-9a-f]{64})")
 
 _NO_NUL = r"^[^\x00]*$"
 """PostgreSQL stores every character but this one."""
@@ -62,31 +56,6 @@ class PurchaseEvent:
     language: str | None
     products: tuple[str, ...]
     purchased_at: datetime
-
-
-def sign(body: bytes, secret: str, at: int | None = None) -> str:
-    """The `Usher-Signature` header of a body: HMAC-SHA256 of `t.body`."""
-    at = int(time.time()) if at is None else at
-    digest = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
-    return f"t={at},v1={digest}"
-
-
-def verify(body: bytes, header: str | None, secrets: Iterable[str]) -> None:
-    """Check the signature of the raw bytes against each accepted secret.
-
-    Raises:
-        Unauthenticated: missing, malformed, forged, or older or newer than five minutes.
-    """
-    parts = _SIGNATURE.fullmatch(header or "")
-    if parts is None:
-        raise Unauthenticated("The Usher-Signature header is missing or not 't=…,v1=…'.")
-    at = int(parts[1])
-    # Every secret is compared, so that the time taken does not tell which one fitted.
-    fits = [hmac.compare_digest(sign(body, secret, at), parts[0]) for secret in secrets]
-    if not any(fits):
-        raise Unauthenticated("The signature does not fit the body.")
-    if abs(time.time() - at) > TOLERANCE_SECONDS:
-        raise Unauthenticated("The signature is older than five minutes, or from the future.")
 
 
 def parse_generic(body: bytes, source: str = "generic") -> PurchaseEvent:

@@ -19,10 +19,10 @@ import psutil
 import yaml
 from redis import Redis
 
-from bot.journeys.purchases import sign
 from bot.operations.processes import model_path
 from bot.operations.training import is_trained
 from bot.settings import ROOT, Settings, load_settings
+from bot.signatures import sign
 from tests.e2e.clients import Agent, Customer
 
 READY_SECONDS = 240
