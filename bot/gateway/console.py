@@ -10,9 +10,10 @@ from pydantic import Field
 from sqlalchemy import select
 
 from bot.conversations import feedback
-from bot.conversations.nudges import TIMELINE
+from bot.conversations.nudges import DELIVERIES, TIMELINE, TURNS
 from bot.conversations.tables import Conversation, Message
 from bot.conversations.timeline import as_seen_by_customer
+from bot.deliveries import reports
 from bot.errors import Forbidden, NotFound, Unauthenticated
 from bot.gateway.context import Gateway, gateway_of
 from bot.gateway.http import Body, read_body
@@ -124,6 +125,7 @@ async def conversation(request: Request, conversation_id: str) -> dict[str, Any]
     found, handoff, name, messages = await asyncio.to_thread(
         queue.transcript, gateway.database, conversation_id
     )
+    undelivered = await asyncio.to_thread(reports.undelivered, gateway.database, conversation_id)
     return {
         "id": found.id,
         "owner": found.owner,
@@ -135,7 +137,8 @@ async def conversation(request: Request, conversation_id: str) -> dict[str, Any]
         **await asyncio.to_thread(_considered, gateway, agent, found, handoff, messages),
         "purchases": await asyncio.to_thread(_purchases, gateway, found.customer_id),
         "messages": [
-            as_seen_by_customer(each, gateway.help_url) | {"turn": each.turn_id}
+            as_seen_by_customer(each, gateway.help_url)
+            | {"turn": each.turn_id, "undelivered": undelivered.get(each.seq)}
             for each in messages
         ],
     }
@@ -250,7 +253,7 @@ async def _act(
     agent = await _agent(request)
     gateway = gateway_of(request)
     after = await asyncio.to_thread(act, gateway.database, conversation_id, agent.id)
-    gateway.nudges.send(TIMELINE, after.customer_id)
+    _tell(gateway, after.customer_id)
     return {"owner": after.owner}
 
 
@@ -288,8 +291,14 @@ async def reply(request: Request, conversation_id: str) -> dict[str, Any]:
         body.text,
         source,
     )
-    gateway.nudges.send(TIMELINE, message.customer_id)
+    _tell(gateway, message.customer_id)
     return {"seq": message.seq}
+
+
+def _tell(gateway: Gateway, customer_id: str) -> None:
+    """Let the customer's pages, and whoever sends on other channels, know of something new."""
+    gateway.nudges.send(TIMELINE, customer_id)
+    gateway.nudges.send(TURNS, DELIVERIES)
 
 
 def _source(gateway: Gateway, conversation_id: str, article_id: str) -> Source:

@@ -92,6 +92,7 @@ export class ConversationView {
     this.#form.element.hidden = !isOwn;
     this.#candidates.render(conversation, isOwn);
     this.#append(conversation.messages);
+    for (const message of conversation.messages) this.#mark(message);
     this.#reasons.place(conversation.messages, this.#lines);
     this.#renderPurchases(conversation.purchases);
   }
@@ -119,6 +120,15 @@ export class ConversationView {
     if (follows) this.#transcript.scrollTop = this.#transcript.scrollHeight;
   }
 
+  /** What became of a message on its way is known only later, and may change. */
+  #mark(message: Line): void {
+    const line = this.#lines.get(message.seq);
+    const about = line?.querySelector<HTMLElement>(".about");
+    if (!line || !about) return;
+    setText(about, aboutMessage(message));
+    line.toggleAttribute("data-undelivered", message.undelivered !== null);
+  }
+
   #renderPurchases(purchases: readonly Purchase[]): void {
     const known = JSON.stringify(purchases);
     if (known === this.#known) return;
@@ -130,13 +140,18 @@ export class ConversationView {
 }
 
 function transcriptMessage(message: Line): HTMLElement {
-  const about = `${wording.author(message.author)} · ${wording.moment(message.createdAt)}`;
   return element(
     "article",
     { class: "line", "data-author": message.author },
-    element("p", { class: "about" }, about),
+    element("p", { class: "about" }, aboutMessage(message)),
     element("p", { class: "text", dir: "auto" }, message.text),
   );
+}
+
+function aboutMessage(message: Line): string {
+  const facts = [wording.author(message.author), wording.moment(message.createdAt)];
+  if (message.undelivered !== null) facts.push(wording.undelivered(message.undelivered));
+  return facts.join(" · ");
 }
 
 function purchaseItem(purchase: Purchase): HTMLElement {

@@ -62,9 +62,14 @@ export interface Purchase {
   readonly purchasedAt: string;
 }
 
+const UNDELIVERED = ["failed", "unknown"] as const;
+export type Undelivered = (typeof UNDELIVERED)[number];
+
 export interface Line extends Message {
   /** Id of the assistant's turn that it was taken in or came from; null: none. */
   readonly turn: string | null;
+  /** What went wrong on the way to the customer; null: nothing that is known. */
+  readonly undelivered: Undelivered | null;
 }
 
 export interface Conversation extends Handoff {
@@ -195,8 +200,12 @@ export async function conversation(id: string): Promise<Conversation> {
 }
 
 function lines(body: Fields): Line[] {
-  const turns = list(body, "messages", (message) => name(message, "turn") || null);
-  return parseMessages(body).map((message, index) => ({ ...message, turn: turns[index] ?? null }));
+  const more = list(body, "messages", (message) => ({
+    turn: name(message, "turn") || null,
+    undelivered: UNDELIVERED.find((state) => state === message["undelivered"]) ?? null,
+  }));
+  const nothing = { turn: null, undelivered: null };
+  return parseMessages(body).map((message, index) => ({ ...message, ...(more[index] ?? nothing) }));
 }
 
 /** Why the assistant answered as it did in a turn; what is not known is missing. */

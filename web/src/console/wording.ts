@@ -1,7 +1,7 @@
 /** What the console says in words. */
 
 import type { Author } from "../protocol";
-import type { Owner } from "./desk";
+import type { Owner, Undelivered } from "./desk";
 
 const REASONS: Readonly<Record<string, string>> = {
   asked_for_human: "Asked for a person",
@@ -67,6 +67,10 @@ export function language(code: string): string {
 export function owner(code: Owner, claimedBy: string | null, mine: boolean): string {
   if (code === "agent") return mine ? "With you" : `With ${claimedBy ?? "another agent"}`;
   return { waiting: "Waiting", assistant: "With the assistant", closed: "Closed" }[code];
+}
+
+export function undelivered(state: Undelivered): string {
+  return { failed: "Not delivered", unknown: "Perhaps not delivered" }[state];
 }
 
 export function moment(iso: string): string {
