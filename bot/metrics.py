@@ -5,7 +5,7 @@ the numbers stay few. What each one means: `docs/observability.md`.
 """
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from threading import Thread
@@ -91,6 +91,39 @@ INDEXED = Gauge("usher_indexed_timestamp_seconds", "When the articles were last 
 
 
 @contextmanager
+def taking_in() -> Iterator[Callable[[bool], None]]:
+    """Count and time a customer's message; one that is refused counts by its error's code.
+
+    Yields:
+        To be told whether it was a repeated one.
+    """
+    started, result = perf_counter(), "accepted"
+
+    def taken(repeated: bool) -> None:
+        nonlocal result
+        result = "repeated" if repeated else "accepted"
+
+    try:
+        yield taken
+    except Exception as error:
+        MESSAGES.labels(getattr(error, "code", "internal_error")).inc()
+        raise
+    MESSAGES.labels(result).inc()
+    INTAKE_SECONDS.observe(perf_counter() - started)
+
+
+def turn_ended(outcome: str, handed_over: bool, timings: Mapping[str, int]) -> None:
+    """Count a turn.
+
+    Args:
+        timings: milliseconds of its parts.
+    """
+    TURNS.labels(outcome, "handoff" if handed_over else "replied").inc()
+    for phase, milliseconds in timings.items():
+        TURN_SECONDS.labels(phase).observe(milliseconds / 1000)
+
+
+@contextmanager
 def timed(histogram: Histogram) -> Iterator[None]:
     """Measure a block; one that fails counts as well."""
     started = perf_counter()
@@ -100,17 +133,22 @@ def timed(histogram: Histogram) -> Iterator[None]:
         histogram.observe(perf_counter() - started)
 
 
-def port_of(first: int, process: str, number: int = 1) -> int:
+def port_of(first: int, process: str, name: str = "") -> int:
     """Where a process serves its metrics: gateway, knowledge, then the workers in a row.
 
     Args:
         first: of the ports; 0: no metrics are served.
-        number: of the worker on this machine, from 1.
+        name: of a worker; it ends with the worker's number on this machine, from 1.
 
     Returns:
         0 when there is none.
     """
-    places = {"gateway": 0, "knowledge": 1, "worker": 1 + number}
+    number = name.rpartition(":")[2]
+    places = {
+        "gateway": 0,
+        "knowledge": 1,
+        "worker": 1 + (int(number) if number.isdecimal() else 1),
+    }
     port = first + places[process] if first else 0
     return port if port <= MOST_PORT else 0
 

@@ -156,6 +156,8 @@ class Worker:
             # The lease expires, and whoever takes it next finds the turn still open.
             if isinstance(problem, LeaseLost):
                 metrics.LEASES.labels("lost").inc()
+            else:
+                metrics.TURN_FAILURES.labels("record").inc()
             log.warning("turn lost", conversation=conversation, problem=str(problem))
         except Exception:
             log.exception("turn lost", conversation=conversation)

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
+from bot import metrics
 from bot.errors import Unavailable
 
 T = TypeVar("T")
@@ -21,13 +22,17 @@ MAX_BATCH = 64
 class Batcher(Generic[T, R]):
     """Calls of one function, gathered; each caller gets its own result or error."""
 
-    def __init__(self, work: Callable[[Sequence[T]], Sequence[R | Exception]]) -> None:
+    def __init__(
+        self, work: Callable[[Sequence[T]], Sequence[R | Exception]], name: str = "other"
+    ) -> None:
         """
         Args:
             work: does all items in one transaction, in a thread; a result or an error for
                 each. When it raises, nothing was done.
+            name: what the batches are counted as.
         """
         self._work = work
+        self._size = metrics.BATCH_SIZE.labels(name)
         self._waiting: list[tuple[T, asyncio.Future[R]]] = []
         self._running: asyncio.Task[None] | None = None
 
@@ -41,6 +46,7 @@ class Batcher(Generic[T, R]):
     async def _run(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+            self._size.observe(len(batch))
             results = await asyncio.to_thread(self._attempt, [item for item, _ in batch])
             for (_, future), result in zip(batch, results, strict=True):
                 if future.done():  # its caller has gone; what was written stays written

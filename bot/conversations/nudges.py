@@ -15,6 +15,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from bot import metrics
+
 log = structlog.get_logger()
 
 TURNS = "usher:turns"
@@ -61,6 +63,7 @@ class Nudges:
                         pipeline.publish(topic, key)
                     await pipeline.execute()
             except (RedisError, OSError) as error:
+                metrics.NUDGES_UNSENT.inc(len(nudges))
                 log.warning("nudges not sent", count=len(nudges), problem=repr(error))
         self._sending = None
 

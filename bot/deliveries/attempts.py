@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session, aliased
 
+from bot import metrics
 from bot.channels.base import Outgoing, SourceLink
 from bot.conversations.database import Database, now
 from bot.conversations.tables import Address, Conversation, Delivery, Message
@@ -135,6 +136,7 @@ def take(database: Database, lease: Lease, limit: int, help_url: str) -> list[At
 def _end(delivery: Delivery, problem: str) -> None:
     delivery.state = State.FAILED
     delivery.problem = _storable(problem)
+    metrics.DELIVERIES.labels(delivery.channel, State.FAILED).inc()
     log.warning("delivery failed", delivery=delivery.id, channel=delivery.channel, problem=problem)
 
 

@@ -6,6 +6,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bot import metrics
 from bot.conversations.database import Database
 from bot.conversations.tables import Delivery, Message
 from bot.deliveries.states import REPORTS, State
@@ -32,6 +33,7 @@ def report(database: Database, channel: str, delivery_id: str, state: State) -> 
         if delivery.state in REPORTS[state]:
             delivery.state = state
             delivery.problem = "The channel reports a failure." if state is State.FAILED else None
+            metrics.DELIVERIES.labels(channel, state).inc()
             log.info("delivery", channel=channel, delivery=delivery_id, state=state, reported=True)
         return State(delivery.state)
 

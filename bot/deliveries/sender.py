@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 
+from bot import metrics
 from bot.channels.base import Busy, Channel, Refused, Uncertain, Unreachable
 from bot.conversations.batching import Batcher
 from bot.conversations.database import Database
@@ -14,7 +15,7 @@ from bot.conversations.nudges import DELIVERIES, FALLBACK_SECONDS, Nudges, wait_
 from bot.deliveries import attempts, leases
 from bot.deliveries.attempts import MAX_TRIES, Attempt, Result
 from bot.deliveries.leases import MAX_WAIT, Lease, LeaseLost
-from bot.deliveries.pacing import Circuit, Permit, TokenBucket, backoff
+from bot.deliveries.pacing import Circuit, CircuitState, Permit, TokenBucket, backoff
 from bot.deliveries.states import State
 from bot.errors import Unavailable
 from bot.faults import point
@@ -170,6 +171,7 @@ class Sender:
         if state is State.PENDING:  # look again just when it is due
             asyncio.get_running_loop().call_later(result.wait, woken.set)
         if state is not None:
+            metrics.DELIVERIES.labels(lease.channel, state).inc()
             log.info(
                 "delivery",
                 channel=lease.channel,
@@ -181,6 +183,13 @@ class Sender:
 
     async def _call(self, attempt: Attempt, permit: Permit) -> Result:
         """Call the channel and judge what came of it."""
+        with metrics.timed(metrics.DELIVERY_SECONDS.labels(self._channel.name)):
+            result = await self._tried(attempt, permit)
+        is_open = self._circuit.state is CircuitState.OPEN
+        metrics.CIRCUIT_OPEN.labels(self._channel.name).set(is_open)
+        return result
+
+    async def _tried(self, attempt: Attempt, permit: Permit) -> Result:
         id_, is_tip = attempt.delivery_id, attempt.is_tip
         again = backoff(attempt.tries)
         try:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bot import metrics
 from bot.conversations.intake import Incoming
 from bot.conversations.nudges import TIMELINE, TURNS
 from bot.gateway.context import Gateway
@@ -14,8 +15,10 @@ async def accept(gateway: Gateway, message: Incoming) -> dict[str, Any]:
         RateLimited: the customer writes too much.
         Conflict, NotFound, Unavailable: see `intake.accept_all`.
     """
-    gateway.message_limit.take(message.customer_id)
-    accepted = await gateway.intake(message)
+    with metrics.taking_in() as taken:
+        gateway.message_limit.take(message.customer_id)
+        accepted = await gateway.intake(message)
+        taken(accepted.repeated)
     if not accepted.repeated:
         gateway.nudges.send(TURNS, accepted.conversation_id)
         gateway.nudges.send(TIMELINE, message.customer_id)

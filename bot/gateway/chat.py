@@ -11,6 +11,7 @@ from fastapi import APIRouter, Path, Query, Request, WebSocket, WebSocketDisconn
 from fastapi.responses import JSONResponse
 from pydantic import Field
 
+from bot import metrics
 from bot.conversations import customers, feedback, intake, timeline
 from bot.conversations.nudges import wait_for
 from bot.conversations.timeline import Seen
@@ -138,12 +139,14 @@ async def chat(socket: WebSocket) -> None:
         return
     except (TimeoutError, WebSocketDisconnect):
         return
+    metrics.WEBSOCKETS.inc()
     pushing = asyncio.create_task(_push(gateway, socket, customer_id, hello.after))
     try:
         await _receive(gateway, socket, customer_id)
     except (WebSocketDisconnect, RuntimeError):
         pass  # RuntimeError: the other task found the socket closed first
     finally:
+        metrics.WEBSOCKETS.dec()
         pushing.cancel()
         with suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
             await pushing

@@ -32,6 +32,9 @@ class TokenCache:
     def get(self, token: str) -> str | None:
         return self._known.get(token)
 
+    def forget(self, token: str) -> None:
+        self._known.pop(token, None)
+
     def put(self, token: str, customer_id: str) -> None:
         self._known[token] = customer_id
         if len(self._known) > self.SIZE:
@@ -56,8 +59,8 @@ class Gateway:
         self.articles = articles
         self.customers = TokenCache()
         silence = timedelta(minutes=settings.conversation_silence_minutes)
-        self.intake = Batcher(partial(intake.accept_all, database, silence=silence))
-        self.seen = Batcher(partial(timeline.mark_seen, database))
+        self.intake = Batcher(partial(intake.accept_all, database, silence=silence), "intake")
+        self.seen = Batcher(partial(timeline.mark_seen, database), "seen")
         self.watch = Watch(database, nudges)
         self.message_limit = RateLimit(settings.messages_per_minute)
         self.visitor_limit = RateLimit(settings.visitors_per_minute)

@@ -2,17 +2,20 @@
 
 import asyncio
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from functools import partial
+from time import perf_counter
 from typing import Any, cast
 
 from fastapi import FastAPI, HTTPException
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from bot import metrics
 from bot.errors import WrongSetting
 from bot.knowledge.articles import Article
 from bot.knowledge.embedding import Embedder
@@ -65,17 +68,29 @@ class _State:
     """What the process works with once the articles are indexed."""
 
     def __init__(self, settings: Settings, feedback: ReadFeedback) -> None:
+        self._precision = settings.answer_precision
         self.judged = JudgedQuestions(feedback)
         self.judged.refresh()
         folder = load_folder(settings)
         self.matcher = load_matcher(settings, folder, self.judged.current)
         self.live = LiveArticles(folder, settings.knowledge_base, self._serve)
+        metrics.ARTICLE_PROBLEMS.set_function(lambda: len(self.live.problems))
+        self._count(self.matcher.index)
 
     def _serve(self, articles: Sequence[Article]) -> None:
         matcher = self.matcher
         matcher.index = Index(
             articles, matcher.embedder, feedback=self.judged.current, previous=matcher.index
         )
+        self._count(matcher.index)
+
+    def _count(self, index: Index) -> None:
+        metrics.INDEXED.set_to_current_time()
+        metrics.ARTICLES.clear()  # of languages that are gone
+        metrics.BAR.clear()
+        for language, number in Counter(each.language for each in index.articles).items():
+            metrics.ARTICLES.labels(language).set(number)
+            metrics.BAR.labels(language).set(index.bar(language, self._precision))
 
 
 def create_app(settings: Settings, feedback: ReadFeedback = no_feedback) -> FastAPI:
@@ -111,10 +126,12 @@ def create_app(settings: Settings, feedback: ReadFeedback = no_feedback) -> Fast
 
     @app.post("/match")
     async def match(request: MatchRequest) -> JSONResponse:
+        started = perf_counter()
         found = await asyncio.get_running_loop().run_in_executor(
             pool,
             partial(state().matcher.match, **request.model_dump()),
         )
+        metrics.MATCH_SECONDS.labels(found.outcome).observe(perf_counter() - started)
         return JSONResponse(asdict(found))  # FastAPI would check all of it once more
 
     @app.post("/reload")

@@ -5,12 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.responses import JSONResponse
+from prometheus_client import REGISTRY
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from bot import bootstrap
+from bot import bootstrap, metrics
 from bot.gateway import app as gateway_app
 from bot.internal_http import is_authorized
+from bot.operations.record_gauges import RecordGauges
+from bot.settings import Settings
 
 if TYPE_CHECKING:
     from sanic import Sanic
@@ -42,18 +45,28 @@ def _guarded(app: ASGIApp) -> ASGIApp:
     return app if settings.is_on_loopback else Guarded(app, settings.secret("rasa"))
 
 
+def _serves_metrics(settings: Settings, process: str) -> bool:
+    port = metrics.port_of(settings.metrics_port, process)
+    return metrics.serve(settings.metrics_host, port, process) is not None
+
+
 def gateway() -> FastAPI:
     bootstrap.configure_logging()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a websocket is an open file
-    return gateway_app.create_app(bootstrap.settings(), bootstrap.database())
+    settings, database = bootstrap.settings(), bootstrap.database()
+    if _serves_metrics(settings, "gateway"):
+        REGISTRY.register(RecordGauges(database))
+    return gateway_app.create_app(settings, database)
 
 
 def knowledge() -> ASGIApp:
     from bot.knowledge import service  # torch is loaded by this process alone
 
     bootstrap.configure_logging()
-    return _guarded(service.create_app(bootstrap.settings(), bootstrap.feedback_reader()))
+    settings = bootstrap.settings()
+    _serves_metrics(settings, "knowledge")
+    return _guarded(service.create_app(settings, bootstrap.feedback_reader()))
 
 
 def actions() -> ASGIApp:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
+from bot import metrics
 from bot.conversations.database import Database, now
 from bot.conversations.tables import Conversation
 from bot.errors import UsherError
@@ -79,15 +80,17 @@ def take(session: Session, worker: str, limit: int) -> Sequence[Conversation]:
         limit: at most so many.
     """
     due = (
-        select(Conversation.id)
+        select(Conversation.id, Conversation.leased_until)
         .where(_due(), _free())
         .order_by(Conversation.turn_due_at)
         .limit(limit)
         .with_for_update(skip_locked=True, key_share=True)
     )
+    found = session.execute(due).all()
+    metrics.LEASES.labels("taken_over").inc(sum(until is not None for _, until in found))
     taken = (
         update(Conversation)
-        .where(Conversation.id.in_(session.scalars(due).all()))
+        .where(Conversation.id.in_([each for each, _ in found]))
         .values(
             lease_token=Conversation.lease_token + 1,
             leased_until=now() + LEASE,

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import structlog
 
+from bot import metrics
 from bot.conversations.batching import Batcher
 from bot.conversations.database import Database
 from bot.errors import Disconnected, NotReached, Unavailable
@@ -45,21 +46,26 @@ class Taker:
         with structlog.contextvars.bound_contextvars(
             conversation=work.lease.conversation_id, message=work.message_id, turn=work.turn_id
         ):
-            begun = time.monotonic()
+            begun, part = time.monotonic(), "knowledge"
             try:
                 match = await self.knowledge.match(
                     work.message.text, work.language, work.products, work.topic
                 )
-                matched = time.monotonic()
+                matched, part = time.monotonic(), "assistant"
                 result = await self._ask(work, match)
             except Exception as problem:  # noqa: BLE001  every kind is a turn that failed
+                metrics.TURN_FAILURES.labels(part).inc()
                 await self._failed(work, problem)
                 return
             timings = {
                 "match": round((matched - begun) * 1000),
                 "assistant": round((time.monotonic() - matched) * 1000),
             }
-            await self.complete(Finished(work, match, result, timings))
+            with metrics.timed(metrics.TURN_SECONDS.labels("commit")):
+                await self.complete(Finished(work, match, result, timings))
+            metrics.turn_ended(
+                match.outcome, bool(result.handoff), {"waited": work.waited_ms, **timings}
+            )
             log.info(
                 "turn",
                 outcome=match.outcome,
