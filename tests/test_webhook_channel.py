@@ -14,8 +14,9 @@ from sqlalchemy import func, select
 from bot.channels.base import Busy, Outgoing, Refused, Uncertain, Unreachable
 from bot.channels.webhook import sending
 from bot.channels.webhook.sending import WebhookChannel
-from bot.conversations.database import Database
+from bot.conversations.database import Database, now
 from bot.conversations.tables import Address, Conversation, Customer, Message
+from bot.conversations.timeline import lock_customer, open_conversation
 from bot.errors import WrongSetting
 from bot.messages import Button
 from bot.settings import load_settings
@@ -30,7 +31,17 @@ from tests.outboxes import (
     states,
     tell,
 )
-from tests.scenes import at_once, conversation_of, conversations, new_customer, successes, timeline
+from tests.scenes import (
+    SILENCE,
+    at_once,
+    change,
+    conversation_of,
+    conversations,
+    new_customer,
+    successes,
+    timeline,
+)
+from tests.test_console_api import API, console
 from tests.vendor import SECRET, Answer, Vendor, vendor
 
 
@@ -272,6 +283,27 @@ def test_an_answer_to_the_app_is_sent_to_who_wrote(
     tell(database, customer, "an answer")
     run_outbox(database, app, lambda: states(database, customer) == ["sent"])
     assert [(each["to"], each["text"]) for each in app.received] == [("anna-9", "an answer")]
+
+
+def test_a_tip_goes_where_the_customer_was_last(database: Database, shop: httpx.Client) -> None:
+    first = post(shop, said()).json()["conversation_id"]
+    customer = conversation_of(database, first).customer_id
+    change(database, first, last_message_at=now() - 2 * SILENCE, turn_due_at=None)
+    with database.write("test") as session:
+        opened = open_conversation(session, lock_customer(session, customer), SILENCE)
+    assert (opened.id == first, opened.channel) == (False, "webhook")
+
+
+def test_agents_see_what_did_not_reach_the_customer(database: Database, shop: httpx.Client) -> None:
+    accepted = post(shop, said()).json()
+    customer = conversation_of(database, accepted["conversation_id"]).customer_id
+    fine, failed, unknown = tell(database, customer, "fine", "failed", "unknown")
+    change_delivery(database, fine, state="sent")
+    change_delivery(database, failed, state="failed")
+    change_delivery(database, unknown, state="unknown")
+    browser = console(shop, database)
+    shown = browser.get(f"{API}/conversations/{accepted['conversation_id']}").json()
+    assert [each["undelivered"] for each in shown["messages"]] == [None, None, "failed", "unknown"]
 
 
 # --- reports
