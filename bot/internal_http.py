@@ -105,6 +105,8 @@ class InternalClient:
                 log.warning("no answer", process=self._name, server=url, problem=repr(error))
                 if not (self._repeatable or _not_reached(error)):
                     break  # it may have died of this very call: the others shall not
+            except UnicodeError as error:  # which would show the whole answer
+                raise Unavailable(f"{self._name} does not answer in UTF-8.") from error
             except (aiohttp.ClientError, ValueError, TypeError, KeyError) as error:
                 raise Unavailable(f"{self._name} does not answer: {error!r}") from error
         kind = NotReached if _not_reached(problem) else Unavailable

@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import structlog
+
 from bot import metrics
 from bot.conversations.intake import Incoming
 from bot.conversations.nudges import TIMELINE, TURNS
 from bot.gateway.context import Gateway
+
+log = structlog.get_logger()
 
 
 async def accept(gateway: Gateway, message: Incoming) -> dict[str, Any]:
@@ -19,6 +23,14 @@ async def accept(gateway: Gateway, message: Incoming) -> dict[str, Any]:
         gateway.message_limit.take(message.customer_id)
         accepted = await gateway.intake(message)
         taken(accepted.repeated)
+    log.info(
+        "message",
+        conversation=accepted.conversation_id,
+        message=accepted.message_id,
+        seq=accepted.seq,
+        channel=message.channel,
+        repeated=accepted.repeated,
+    )
     if not accepted.repeated:
         gateway.nudges.send(TURNS, accepted.conversation_id)
         gateway.nudges.send(TIMELINE, message.customer_id)

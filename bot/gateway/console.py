@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
@@ -24,6 +25,7 @@ from bot.knowledge.articles import Article
 from bot.messages import Source
 from bot.turns import reading_traces
 
+log = structlog.get_logger()
 router = APIRouter(prefix="/console/api")
 
 COOKIE = "usher_agent"
@@ -253,6 +255,7 @@ async def _act(
     agent = await _agent(request)
     gateway = gateway_of(request)
     after = await asyncio.to_thread(act, gateway.database, conversation_id, agent.id)
+    log.info("agent", act=act.__name__, agent=agent.id, conversation=after.id)
     _tell(gateway, after.customer_id)
     return {"owner": after.owner}
 
@@ -291,6 +294,7 @@ async def reply(request: Request, conversation_id: str) -> dict[str, Any]:
         body.text,
         source,
     )
+    log.info("agent", act="reply", agent=agent.id, conversation=conversation_id, message=message.id)
     _tell(gateway, message.customer_id)
     return {"seq": message.seq}
 

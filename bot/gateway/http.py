@@ -104,7 +104,8 @@ class Guard:
             await self._app(scope, receive, guarded)
             point("gateway.answered")
         except Exception:  # nothing of it may reach the customer
-            log.exception("unexpected error", path=scope["path"])
+            # The route's pattern: what stands in its place may be somebody's name.
+            log.exception("unexpected error", route=getattr(scope.get("route"), "path", None))
             if not started:
                 error = UsherError("Something went wrong on our side. Try again.")
                 await error_response(error)(scope, receive, guarded)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
+import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from pydantic import Field
@@ -18,6 +19,7 @@ from bot.gateway.http import Body, bearer, read_body, read_bytes
 from bot.journeys import purchases
 from bot.signatures import verify
 
+log = structlog.get_logger()
 router = APIRouter()
 
 
@@ -68,6 +70,7 @@ async def _record(gateway: Gateway, event: purchases.PurchaseEvent) -> JSONRespo
         gateway.journeys,
         gateway.settings.default_language,
     )
+    log.info("purchase", purchase=purchase.id, source=event.source, new=new)
     gateway.nudges.send(TURNS, TIPS)
     answer: dict[str, Any] = {"order_id": purchase.order_id, "recorded": new}
     return JSONResponse(answer, 202 if new else 200)

@@ -106,6 +106,7 @@ def environment(settings: Settings) -> Mapping[str, str]:
         "USHER_RASA_SECRET": settings.secret("rasa"),
         "USHER_VECTORS": str(vectors_path(settings)),
         "RASA_TELEMETRY_ENABLED": "false",
+        "LOG_LEVEL": "INFO",  # Rasa's: below it would log what customers write
         "SQLALCHEMY_SILENCE_UBER_WARNING": "1",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TOKENIZERS_PARALLELISM": "false",

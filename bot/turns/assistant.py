@@ -102,7 +102,9 @@ def _checked(status: int, answer: Any) -> Any:
     if status == HTTPStatus.CONFLICT:
         raise TrackerBehind(int(answer["seq"]))
     if status != HTTPStatus.OK:
-        raise ValueError(f"status {status}: {answer}")
+        # Only the kind of error: the rest of the answer may hold what the customer wrote.
+        kind = answer.get("error") if isinstance(answer, dict) else None
+        raise ValueError(f"status {status}: {str(kind)[:100]}")
     return answer
 
 
