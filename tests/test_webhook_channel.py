@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,15 +13,15 @@ import pytest
 from sqlalchemy import func, select
 
 from bot.channels.base import Busy, Outgoing, Refused, Uncertain, Unreachable
-from bot.channels.webhook import sending
+from bot.channels.webhook import events, sending
 from bot.channels.webhook.sending import WebhookChannel
 from bot.conversations.database import Database, now
 from bot.conversations.tables import Address, Conversation, Customer, Message
 from bot.conversations.timeline import lock_customer, open_conversation
 from bot.errors import WrongSetting
 from bot.messages import Button
-from bot.settings import load_settings
-from bot.signatures import TOLERANCE_SECONDS, sign
+from bot.settings import ROOT, load_settings
+from bot.signatures import TOLERANCE_SECONDS, sign, verify
 from tests.chatting import assert_error, visitor
 from tests.conftest import Serve, free_port
 from tests.outboxes import (
@@ -463,3 +464,29 @@ def test_the_channel_is_not_switched_on_without_a_secret(clean_environment: None
         load_settings(webhook_channel_url="https://shop.example/messages")
     with pytest.raises(WrongSetting, match="USHER_WEBHOOK_CHANNEL_URL"):
         load_settings(webhook_channel_url="ftp://shop.example", webhook_channel_secret="x")
+
+
+def test_the_documented_example_signs_and_verifies_as_we_do() -> None:
+    (example,) = re.findall(r"(?ms)^```python\n(.*?)^```", (ROOT / "docs/channels.md").read_text())
+    names: dict[str, Any] = {}
+    exec(example, names)
+    verify(b"body", names["signature"](b"body", SECRET), [SECRET])
+    for body, header, genuine in (
+        (b"body", sign(b"body", SECRET), True),
+        (b"other", sign(b"body", SECRET), False),
+        (b"body", sign(b"body", "another"), False),
+        (b"body", sign(b"body", SECRET, int(time.time()) - 400), False),
+        (b"body", "", False),
+        (b"body", "t=x,v1=y", False),
+    ):
+        assert names["is_from_usher"](body, header, SECRET) is genuine
+
+
+def test_the_documented_events_are_understood() -> None:
+    events_shown = [
+        events.parse(block.encode())
+        for block in re.findall(
+            r"(?ms)^```json\n(\{\"type\".*?)^```", (ROOT / "docs/channels.md").read_text()
+        )
+    ]
+    assert [type(each) for each in events_shown] == [events.MessageEvent, events.StatusEvent]
