@@ -1,0 +1,1 @@
+"""Ways to break Usher, so that the crash test itself is tested."""
