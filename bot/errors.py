@@ -47,6 +47,10 @@ class NotFound(UsherError):
     status = 404
 
 
+class UnknownCustomer(NotFound):
+    """There is no such customer: never was, or was erased a moment ago."""
+
+
 class Conflict(UsherError):
     """The request contradicts what is already recorded."""
 

@@ -14,6 +14,8 @@ from bot.conversations.tables import Customer, VisitorToken
 from bot.errors import InvalidInput, NotFound, Unauthenticated
 from bot.messages import LANGUAGES
 
+NOT_KNOWN = "The token is not known. Ask for a new one: POST /api/v1/visitors."
+
 
 @dataclass(frozen=True)
 class Visitor:
@@ -64,7 +66,7 @@ def customer_of(database: Database, token: str) -> str:
     with database.read() as session:
         found = session.get(VisitorToken, _hash(token))
     if found is None:
-        raise Unauthenticated("The token is not known. Ask for a new one: POST /api/v1/visitors.")
+        raise Unauthenticated(NOT_KNOWN)
     return found.customer_id
 
 
@@ -81,7 +83,12 @@ def known_customer(
         if visitor is None:
             raise NotFound("There is no visitor with this id.")
         return visitor
-    same = select(Customer).where(Customer.external_id == external_id)
+    # Locked against being erased before what refers to them is written.
+    same = (
+        select(Customer)
+        .where(Customer.external_id == external_id)
+        .with_for_update(read=True, key_share=True)
+    )
     if external_id is not None and (known := session.scalars(same).one_or_none()) is not None:
         return known
     customer = Customer(external_id=external_id, language=language)

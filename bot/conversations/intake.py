@@ -20,7 +20,7 @@ from bot.conversations.timeline import (
     current_conversations,
     lock_customers,
 )
-from bot.errors import Conflict, InvalidInput, NotFound, UsherError
+from bot.errors import Conflict, InvalidInput, UnknownCustomer, UsherError
 from bot.messages import LANGUAGES, MAX_TEXT_LENGTH, Author
 
 # Everything that is drawn as nothing or reorders what is around it, except what the four
@@ -109,7 +109,7 @@ def accept_all(
 
     Returns:
         For each message its acknowledgement, or why it was not recorded: `Conflict`, when its
-        id was used before for another text, or `NotFound`, when there is no such customer.
+        id was used before for another text, or `UnknownCustomer`.
 
     Raises:
         Unavailable: the database does not answer; nothing was recorded.
@@ -131,7 +131,7 @@ def accept_all(
             customer = customers.get(each.customer_id)
             known = before.get((each.customer_id, each.key))
             if customer is None:
-                results.append(NotFound("There is no such customer."))
+                results.append(UnknownCustomer("There is no such customer."))
             elif known is None:
                 conversation = continue_conversation(
                     session, customer, current.get(customer.id), silence, each.channel

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from bot.conversations.database import Database, now
 from bot.conversations.ownership import Act, Owner, after
 from bot.conversations.tables import Conversation, Customer, Delivery, Message, new_id
-from bot.errors import NotFound
+from bot.errors import UnknownCustomer
 from bot.messages import Author, Reply
 
 WEB_CHAT = "web_chat"
@@ -40,12 +40,22 @@ def lock_customer(session: Session, customer_id: str) -> Customer:
     """One customer's row, locked.
 
     Raises:
-        NotFound: there is no such customer.
+        UnknownCustomer: there is none.
     """
     customer = lock_customers(session, [customer_id]).get(customer_id)
     if customer is None:
-        raise NotFound("There is no such customer.")
+        raise UnknownCustomer("There is no such customer.")
     return customer
+
+
+def check_customer(session: Session, customer_id: str) -> None:
+    """See that there still is such a customer.
+
+    Raises:
+        UnknownCustomer: there is none.
+    """
+    if session.get(Customer, customer_id) is None:
+        raise UnknownCustomer("There is no such customer.")
 
 
 def current_conversations(session: Session, customer_ids: Iterable[str]) -> dict[str, Conversation]:

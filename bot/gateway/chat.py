@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import structlog
@@ -15,7 +15,7 @@ from bot import metrics
 from bot.conversations import customers, feedback, intake, timeline
 from bot.conversations.nudges import wait_for
 from bot.conversations.timeline import Seen
-from bot.errors import InvalidInput, UsherError
+from bot.errors import InvalidInput, Unauthenticated, UnknownCustomer, UsherError
 from bot.gateway import http
 from bot.gateway.accepting import accept
 from bot.gateway.context import Gateway, gateway_of
@@ -77,9 +77,9 @@ async def new_visitor(request: Request) -> JSONResponse:
 @router.post("/api/v1/messages")
 async def send_message(request: Request) -> JSONResponse:
     gateway = gateway_of(request)
-    customer_id = await _customer(gateway, bearer(request))
-    body = await read_body(request, NewMessage)
-    return JSONResponse(await _accept(gateway, customer_id, body), 202)
+    async with _customer(gateway, bearer(request)) as customer_id:
+        body = await read_body(request, NewMessage)
+        return JSONResponse(await _accept(gateway, customer_id, body), 202)
 
 
 @router.get("/api/v1/messages")
@@ -89,12 +89,14 @@ async def messages(
     wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS)] = 0,
 ) -> dict[str, Any]:
     gateway = gateway_of(request)
-    customer_id = await _customer(gateway, bearer(request))
     loop = asyncio.get_running_loop()
     until = loop.time() + wait
-    if after:
-        await gateway.seen(Seen(customer_id, after))
-    async with gateway.watch.interest(customer_id) as nudged:
+    async with (
+        _customer(gateway, bearer(request)) as customer_id,
+        gateway.watch.interest(customer_id) as nudged,
+    ):
+        if after:
+            await gateway.seen(Seen(customer_id, after))
         while True:
             found = await _read(gateway, customer_id, after)
             left = until - loop.time()
@@ -106,10 +108,12 @@ async def messages(
 @router.post("/api/v1/messages/{seq}/feedback")
 async def judge(request: Request, seq: Annotated[int, Path(ge=1, le=2**53)]) -> dict[str, Any]:
     gateway = gateway_of(request)
-    customer_id = await _customer(gateway, bearer(request))
-    body = await read_body(request, AnswerFeedback)
-    gateway.message_limit.take(customer_id)
-    await asyncio.to_thread(feedback.judge_answer, gateway.database, customer_id, seq, body.helpful)
+    async with _customer(gateway, bearer(request)) as customer_id:
+        body = await read_body(request, AnswerFeedback)
+        gateway.message_limit.take(customer_id)
+        await asyncio.to_thread(
+            feedback.judge_answer, gateway.database, customer_id, seq, body.helpful
+        )
     return {"seq": seq, "helpful": body.helpful}
 
 
@@ -132,24 +136,36 @@ async def chat(socket: WebSocket) -> None:
         hello = await asyncio.wait_for(_frame(socket), timeout=10)
         if hello.type != "hello":
             raise InvalidInput("The first frame must be of type 'hello'.")
-        customer_id = await _customer(gateway, hello.token)
+        async with _customer(gateway, hello.token) as customer_id:
+            await _talk(gateway, socket, customer_id, hello.after)
     except UsherError as error:
         await _say_error(socket, error)
         await socket.close(1008)
-        return
-    except (TimeoutError, WebSocketDisconnect):
-        return
+    except (TimeoutError, WebSocketDisconnect, RuntimeError):
+        pass  # RuntimeError: one task found the socket closed by the other
+
+
+async def _talk(gateway: Gateway, socket: WebSocket, customer_id: str, after: int) -> None:
+    """Send and receive until the socket is closed.
+
+    Raises:
+        UnknownCustomer: the customer has been erased meanwhile.
+    """
     metrics.WEBSOCKETS.inc()
-    pushing = asyncio.create_task(_push(gateway, socket, customer_id, hello.after))
+    tasks = [
+        asyncio.create_task(_push(gateway, socket, customer_id, after)),
+        asyncio.create_task(_receive(gateway, socket, customer_id)),
+    ]
     try:
-        await _receive(gateway, socket, customer_id)
-    except (WebSocketDisconnect, RuntimeError):
-        pass  # RuntimeError: the other task found the socket closed first
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:
         metrics.WEBSOCKETS.dec()
-        pushing.cancel()
-        with suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
-            await pushing
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, Exception):
+            raise end
 
 
 async def _push(gateway: Gateway, socket: WebSocket, customer_id: str, after: int) -> None:
@@ -160,6 +176,8 @@ async def _push(gateway: Gateway, socket: WebSocket, customer_id: str, after: in
         while True:
             try:
                 found = await _read(gateway, customer_id, after)
+            except UnknownCustomer:
+                raise
             except UsherError as error:
                 await _say_error(socket, error)
                 await asyncio.sleep(http.RETRY_AFTER_SECONDS)
@@ -202,6 +220,8 @@ async def _receive(gateway: Gateway, socket: WebSocket, customer_id: str) -> Non
                 await gateway.seen(Seen(customer_id, frame.seq))
             elif frame.type != "pong":
                 raise InvalidInput("'type' must be one of hello, message, seen, pong.")
+        except UnknownCustomer:
+            raise
         except UsherError as error:
             await _say_error(socket, error)
 
@@ -219,12 +239,22 @@ async def _say_error(socket: WebSocket, error: UsherError) -> None:
     await socket.send_text(json.dumps(text))
 
 
-async def _customer(gateway: Gateway, token: str) -> str:
+@asynccontextmanager
+async def _customer(gateway: Gateway, token: str) -> AsyncIterator[str]:
+    """The customer whose token it is; of one who was erased it is known no more.
+
+    Raises:
+        Unauthenticated: nobody's.
+    """
     known = gateway.customers.get(token)
     if known is None:
         known = await asyncio.to_thread(customers.customer_of, gateway.database, token)
         gateway.customers.put(token, known)
-    return known
+    try:
+        yield known
+    except UnknownCustomer:
+        gateway.customers.forget(token)
+        raise Unauthenticated(customers.NOT_KNOWN) from None
 
 
 async def _accept(gateway: Gateway, customer_id: str, body: NewMessage) -> dict[str, Any]:
@@ -236,6 +266,8 @@ async def _read(gateway: Gateway, customer_id: str, after: int) -> Sequence[dict
     def read() -> list[dict[str, Any]]:
         with gateway.database.read() as session:
             found = timeline.messages_after(session, customer_id, after)
+            if not found:
+                timeline.check_customer(session, customer_id)
             said = feedback.helpful(session, customer_id, found)
         return [
             timeline.as_seen_by_customer(each, gateway.help_url)

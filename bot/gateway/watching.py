@@ -21,6 +21,8 @@ log = structlog.get_logger()
 FALLBACK_SECONDS = 2.0
 """How soon a dead Redis is made good by a look into the database."""
 AT_ONCE = 500
+ERASED = -1
+"""Stands for the last number of a customer who is not there any more: news for their page."""
 
 
 class Watch:
@@ -57,7 +59,8 @@ class Watch:
                 except Unavailable as problem:
                     log.warning("cannot look for news", problem=str(problem))
                     break
-                for customer_id, seq in found.items():
+                for customer_id in some:
+                    seq = found.get(customer_id, ERASED)
                     # Not known yet: something may have come before anybody looked.
                     if self._known.get(customer_id) != seq and customer_id in self._waiting:
                         self._known[customer_id] = seq

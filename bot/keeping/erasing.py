@@ -30,8 +30,8 @@ from bot.keeping.belongings import (
     MAX_MESSAGES,
     leave_over,
     remove_belongings,
-    remove_conversation,
-    remove_customer,
+    remove_conversations,
+    remove_customers,
     remove_messages,
 )
 from bot.keeping.trackers import Trackers
@@ -153,20 +153,17 @@ def _remove_some(database: Database, customer_id: str, busy: set[str]) -> bool |
             if each.leased_until is not None or each.last_message_at > now() - RECENTLY
         }
         _silence(session, customer, conversations)
-        left = MAX_MESSAGES
-        for conversation in conversations:
-            left -= remove_messages(session, conversation.id, left)
-            if left == 0:
-                return True
-        for conversation in conversations:
-            remove_conversation(session, conversation, is_erasure=True)
-        remove_customer(session, customer_id)
+        removed, emptied = remove_messages(session, conversations, MAX_MESSAGES)
+        if removed == MAX_MESSAGES:
+            return True
+        remove_conversations(session, emptied, is_erasure=True)
+        remove_customers(session, [customer_id])
         return False
 
 
 def _silence(session: Session, customer: Customer, conversations: Sequence[Conversation]) -> None:
     """Nobody can write as the customer, answer them or find them any more."""
-    remove_belongings(session, customer.id)
+    remove_belongings(session, [customer.id])
     customer.external_id = None
     ids = [each.id for each in conversations]
     session.execute(delete(Handoff).where(Handoff.conversation_id.in_(ids)))
@@ -187,5 +184,4 @@ def _silence(session: Session, customer: Customer, conversations: Sequence[Conve
             each.owner = after(Owner(each.owner), Act.CLOSE)
         each.topic = each.turn_due_at = each.leased_until = None
         each.lease_token += 1  # a worker that is in its turn can write nothing
-        leave_over(session, each, is_erasure=True)
-    session.flush()
+    leave_over(session, conversations, is_erasure=True)

@@ -28,13 +28,9 @@ from bot.conversations.tables import (
 )
 from bot.conversations.timeline import WEB_CHAT
 from bot.handoff.tables import Handoff
-from bot.journeys.tables import Purchase, Step
-from bot.keeping.belongings import (
-    MAX_MESSAGES,
-    remove_conversation,
-    remove_customer,
-    remove_messages,
-)
+from bot.journeys.tables import Enrolment, Purchase
+from bot.keeping import belongings
+from bot.keeping.belongings import MAX_MESSAGES, remove_messages
 
 BATCH = 100
 """Conversations or customers of one transaction."""
@@ -72,11 +68,7 @@ def remove_conversations(database: Database, before: datetime, place: Place | No
     old = (
         select(Conversation.id, Conversation.opened_at, Conversation.customer_id)
         # By the time of opening, which never changes: an index of it costs a message nothing.
-        .where(
-            Conversation.opened_at < before,
-            Conversation.last_message_at < before,
-            _is_idle(),
-        )
+        .where(Conversation.opened_at < before, Conversation.last_message_at < before)
         .order_by(Conversation.opened_at, Conversation.id)
         .limit(BATCH)
     )
@@ -89,15 +81,14 @@ def remove_conversations(database: Database, before: datetime, place: Place | No
     end = Place(found[-1].opened_at, found[-1].id)
     with database.write("retention") as session:
         locked = _lock(session, {row.customer_id for row in found})
-        messages = conversations = 0
-        for conversation in _removable(session, locked, before):
-            messages += remove_messages(session, conversation.id, MAX_MESSAGES - messages)
-            if messages == MAX_MESSAGES:  # perhaps not all of it: once more from the same place
-                return Swept(conversations, messages, place=place, more=True)
-            remove_conversation(session, conversation, is_erasure=False)
-            conversations += 1
+        messages, emptied = remove_messages(
+            session, _removable(session, locked, before), MAX_MESSAGES
+        )
+        belongings.remove_conversations(session, emptied, is_erasure=False)
+        if messages == MAX_MESSAGES:  # there may be more: once more from the same place
+            return Swept(len(emptied), messages, place=place, more=True)
         customers = _remove_strangers(session, locked, before)
-        return Swept(conversations, messages, customers, end, more=True)
+        return Swept(len(emptied), messages, customers, end, more=True)
 
 
 def remove_customers(database: Database, before: datetime, place: Place | None) -> Swept:
@@ -130,9 +121,9 @@ def empty_traces(database: Database, before: datetime) -> int:
         How many, at most `MAX_TRACES`.
     """
     # As the index has it, word for word, or it is not used.
-    kept = "trace != '{}' OR problem IS NOT NULL"
+    kept = "(trace != '{}' OR problem IS NOT NULL)"
     if not database.is_sqlite:
-        kept = kept.replace("trace ", "trace::text ")
+        kept = kept.replace("(trace ", "(trace::text ")
     old = (
         select(Turn.id)
         .where(text(kept), Turn.begun_at < before, Turn.state != "open")
@@ -213,8 +204,7 @@ def _remove_strangers(session: Session, customer_ids: Sequence[str], before: dat
     found = session.scalars(
         select(Customer.id).where(Customer.id.in_(customer_ids), _is_stranger(before))
     ).all()
-    for customer_id in found:
-        remove_customer(session, customer_id)
+    belongings.remove_customers(session, found)
     return len(found)
 
 
@@ -225,7 +215,7 @@ def _is_stranger(before: datetime) -> ColumnElement[bool]:
         Customer.created_at < before,
         ~exists().where(Conversation.customer_id == customer),
         ~exists().where(Purchase.customer_id == customer),
-        ~exists().where(Step.customer_id == customer, Step.state == "due"),
+        ~exists().where(Enrolment.customer_id == customer),
         ~exists().where(VisitorToken.customer_id == customer, VisitorToken.created_at >= before),
         ~exists().where(Address.customer_id == customer, Address.created_at >= before),
     )

@@ -11,8 +11,8 @@ import httpx
 from rich.console import Console
 
 from bot.conversations.database import Database
-from bot.errors import InvalidInput, Unavailable
-from bot.keeping import erasing, storage
+from bot.errors import InvalidInput, NotFound, Unavailable
+from bot.keeping import erasing, leftovers, storage
 from bot.keeping.exporting import Export
 from bot.keeping.trackers import Trackers
 from bot.operations.migrating import migrate
@@ -112,8 +112,12 @@ def erase(
         out.print(text, highlight=False, markup=False, soft_wrap=True)
 
     with _connected(settings) as (database, trackers):
-        # An id whose customer is gone may have left trackers over.
-        customer_id = finder.given_id or finder.find(database)
+        try:
+            customer_id = finder.find(database)
+        except NotFound:
+            customer_id = finder.given_id
+            if not leftovers.of_customer(database, customer_id):
+                raise
         held = {name: n for name, n in erasing.holdings(database, customer_id).items() if n}
         what = ", ".join(f"{n} {name}" for name, n in held.items()) or "nothing but its own row"
         if not confirm(f"Customer {customer_id}: {what}. All of it will be gone, for ever."):
