@@ -65,11 +65,12 @@ class Conversation(Base):
             sqlite_where=text("owner != 'closed'"),
             postgresql_where=text("owner != 'closed'"),
         ),
+        # Every message changes its conversation three times: as few indexes as can be.
         Index(
-            "leased_conversations",
-            "leased_by",
-            sqlite_where=text("leased_until IS NOT NULL"),
-            postgresql_where=text("leased_until IS NOT NULL"),
+            "due_conversations",
+            "turn_due_at",
+            sqlite_where=text("turn_due_at IS NOT NULL"),
+            postgresql_where=text("turn_due_at IS NOT NULL"),
         ),
     )
 
@@ -77,14 +78,14 @@ class Conversation(Base):
     customer_id: Mapped[str] = mapped_column(ForeignKey("customers.id"), index=True)
     channel: Mapped[str] = mapped_column(String(32))
     language: Mapped[str] = mapped_column(String(8))
-    owner: Mapped[str] = mapped_column(String(16), index=True)
+    owner: Mapped[str] = mapped_column(String(16))
     opened_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
     last_message_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     tracker_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     """The last message that the assistant's tracker is known to hold."""
     topic: Mapped[str | None] = mapped_column(Text)
     """The question that was answered last; none after anything else."""
-    turn_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
+    turn_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When a worker should take the next turn; none while nothing is pending."""
     lease_token: Mapped[int] = mapped_column(BigInteger, default=0)
     leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -102,6 +103,7 @@ class Message(Base):
         Index(
             "pending_messages",
             "conversation_id",
+            "seq",
             sqlite_where=text("pending = 1"),
             postgresql_where=text("pending"),
         ),
@@ -207,7 +209,13 @@ class Delivery(Base):
             sqlite_where=text("state IN ('pending', 'attempting')"),
             postgresql_where=text("state IN ('pending', 'attempting')"),
         ),
-        Index("deliveries_by_receipt", "channel", "receipt"),
+        Index(
+            "deliveries_by_receipt",
+            "channel",
+            "receipt",
+            sqlite_where=text("receipt IS NOT NULL"),
+            postgresql_where=text("receipt IS NOT NULL"),
+        ),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)

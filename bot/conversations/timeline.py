@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from bot.conversations.database import Database, now
 from bot.conversations.ownership import Act, Owner, after
-from bot.conversations.tables import Conversation, Customer, Delivery, Message, new_id
+from bot.conversations.tables import Address, Conversation, Customer, Delivery, Message, new_id
 from bot.errors import UnknownCustomer
 from bot.messages import Author, Reply
 
@@ -100,11 +100,29 @@ def continue_conversation(
 
 
 def open_conversation(
-    session: Session, customer: Customer, silence: timedelta, channel: str = WEB_CHAT
+    session: Session, customer: Customer, silence: timedelta, channel: str | None = None
 ) -> Conversation:
-    """See `continue_conversation`; of a locked customer."""
+    """See `continue_conversation`; of a locked customer.
+
+    Args:
+        channel: of a new conversation; None: the one that the customer was on last.
+    """
     current = current_conversations(session, [customer.id]).get(customer.id)
+    channel = channel or _last_channel(session, customer.id)
     return continue_conversation(session, customer, current, silence, channel)
+
+
+def _last_channel(session: Session, customer_id: str) -> str:
+    """Where a customer is reached who has not written to us just now."""
+    last = session.scalars(
+        select(Conversation.channel)
+        .where(Conversation.customer_id == customer_id)
+        .order_by(Conversation.opened_at.desc())
+        .limit(1)
+    ).one_or_none()
+    address = select(Address.channel).where(Address.customer_id == customer_id)
+    newest = address.order_by(Address.created_at.desc()).limit(1)
+    return last or session.scalars(newest).one_or_none() or WEB_CHAT
 
 
 def append(
@@ -139,6 +157,8 @@ def append(
                 customer_id=customer.id,
                 seq=message.seq,
                 channel=conversation.channel,
+                # A web page fetches it; to other channels it has to be sent.
+                state="sent" if conversation.channel == WEB_CHAT else "pending",
                 is_tip=is_tip,
             )
         )
@@ -225,7 +245,7 @@ def mark_seen(database: Database, seen: Sequence[Seen]) -> Sequence[bool]:
                     Delivery.customer_id == customer_id,
                     Delivery.seq <= seq,
                     Delivery.channel == WEB_CHAT,
-                    Delivery.state == "pending",
+                    Delivery.state == "sent",
                 )
                 .values(state="delivered", updated_at=now())
                 .execution_options(synchronize_session=False)

@@ -67,13 +67,18 @@ def _waiting(session: Session) -> Iterator[GaugeMetricFamily]:
     # Conditions are written out: for a parameter neither database takes a partial index.
     dead = select(func.count()).select_from(Turn).where(text("state = 'dead'"))
     yield _gauge("usher_dead_letters", session.scalars(dead).one())
-    pending = select(func.count(), func.min(Message.created_at)).where(text("pending"))
+    pending = select(func.count(), func.min(Message.created_at)).where(Message.pending)
     count, oldest = session.execute(pending).one()
     yield _gauge("usher_pending_messages", count)
     yield _gauge("usher_pending_oldest_seconds", _age(oldest))
     handoffs = GaugeMetricFamily("usher_handoffs", _NAMES["usher_handoffs"], labels=["state"])
     for owner in (Owner.WAITING, Owner.AGENT):
-        having = select(func.count()).select_from(Conversation).where(Conversation.owner == owner)
+        having = (
+            select(func.count())
+            .select_from(Handoff)
+            .join(Conversation, Conversation.id == Handoff.conversation_id)
+            .where(Handoff.resolved_at.is_(None), Conversation.owner == owner)
+        )
         handoffs.add_metric([owner], session.scalars(having).one())
     yield handoffs
     asked = (

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, update
 from sqlalchemy.orm import Session
 
 from bot import metrics
@@ -46,7 +46,11 @@ def end_those_of(database: Database, worker: str) -> int:
     """
     held = (
         update(Conversation)
-        .where(Conversation.leased_by == worker, Conversation.leased_until.is_not(None))
+        .where(
+            Conversation.turn_due_at.is_not(None),  # as of all that are leased; it has an index
+            Conversation.leased_by == worker,
+            Conversation.leased_until.is_not(None),
+        )
         .values(leased_until=None, lease_token=Conversation.lease_token + 1)
         .returning(Conversation.id)
     )
@@ -56,7 +60,9 @@ def end_those_of(database: Database, worker: str) -> int:
 
 def _due() -> ColumnElement[bool]:
     at = now()
-    return or_(Conversation.turn_due_at <= at, Conversation.turn_due_at > at + MAX_DELAY)
+    due_at = Conversation.turn_due_at
+    # Said for SQLite, which else does not see that the index of those that wait is enough.
+    return and_(due_at.is_not(None), or_(due_at <= at, due_at > at + MAX_DELAY))
 
 
 def _free() -> ColumnElement[bool]:

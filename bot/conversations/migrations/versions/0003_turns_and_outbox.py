@@ -46,24 +46,27 @@ def upgrade() -> None:
     op.create_index('dead_letters', 'turns', ['ended_at'], unique=False, sqlite_where=sa.text("state = 'dead'"), postgresql_where=sa.text("state = 'dead'"))
     op.create_index('turns_of_conversation', 'turns', ['conversation_id', 'last_seq'], unique=False)
     op.add_column('conversations', sa.Column('topic', sa.Text(), nullable=True))
-    op.create_index('leased_conversations', 'conversations', ['leased_by'], unique=False, sqlite_where=sa.text('leased_until IS NOT NULL'), postgresql_where=sa.text('leased_until IS NOT NULL'))
+    op.drop_index(op.f('ix_conversations_owner'), table_name='conversations')
+    op.drop_index(op.f('ix_conversations_turn_due_at'), table_name='conversations')
+    op.create_index('due_conversations', 'conversations', ['turn_due_at'], unique=False, sqlite_where=sa.text('turn_due_at IS NOT NULL'), postgresql_where=sa.text('turn_due_at IS NOT NULL'))
     with op.batch_alter_table('messages', schema=None) as batch_op:
         batch_op.add_column(sa.Column('turn_id', sa.String(length=32), nullable=True))
         batch_op.drop_column('attempts')
-    op.create_index('pending_messages', 'messages', ['conversation_id'], unique=False, sqlite_where=sa.text('pending = 1'), postgresql_where=sa.text('pending'))
+    op.create_index('pending_messages', 'messages', ['conversation_id', 'seq'], unique=False, sqlite_where=sa.text('pending = 1'), postgresql_where=sa.text('pending'))
     op.add_column('deliveries', sa.Column('is_tip', sa.Boolean(), nullable=False, server_default=sa.false()))
     op.add_column('deliveries', sa.Column('tries', sa.Integer(), nullable=False, server_default='0'))
     op.add_column('deliveries', sa.Column('due_at', UtcDateTime(), nullable=True))
     op.add_column('deliveries', sa.Column('problem', sa.String(length=500), nullable=True))
     op.add_column('deliveries', sa.Column('receipt', sa.String(length=255), nullable=True))
-    op.execute('UPDATE deliveries SET due_at = updated_at')
+    # What a web page has not fetched yet has been sent as far as can be.
+    op.execute("UPDATE deliveries SET due_at = updated_at, state = CASE state WHEN 'pending' THEN 'sent' ELSE state END")
     with op.batch_alter_table('deliveries', schema=None) as batch_op:
         batch_op.alter_column('due_at', existing_type=UtcDateTime(), nullable=False)
         batch_op.alter_column('is_tip', existing_type=sa.Boolean(), server_default=None)
         batch_op.alter_column('tries', existing_type=sa.Integer(), server_default=None)
     op.create_index('deliveries_to_send', 'deliveries', ['channel', 'due_at'], unique=False, sqlite_where=sa.text("state IN ('pending', 'attempting')"), postgresql_where=sa.text("state IN ('pending', 'attempting')"))
     op.create_index('unfinished_deliveries', 'deliveries', ['channel', 'customer_id', 'seq'], unique=False, sqlite_where=sa.text("state IN ('pending', 'attempting')"), postgresql_where=sa.text("state IN ('pending', 'attempting')"))
-    op.create_index('deliveries_by_receipt', 'deliveries', ['channel', 'receipt'], unique=False)
+    op.create_index('deliveries_by_receipt', 'deliveries', ['channel', 'receipt'], unique=False, sqlite_where=sa.text('receipt IS NOT NULL'), postgresql_where=sa.text('receipt IS NOT NULL'))
 
 
 def downgrade() -> None:
@@ -77,7 +80,9 @@ def downgrade() -> None:
     with op.batch_alter_table('messages', schema=None) as batch_op:
         batch_op.add_column(sa.Column('attempts', sa.Integer(), nullable=False, server_default='0'))
         batch_op.drop_column('turn_id')
-    op.drop_index('leased_conversations', table_name='conversations')
+    op.drop_index('due_conversations', table_name='conversations')
+    op.create_index(op.f('ix_conversations_owner'), 'conversations', ['owner'], unique=False)
+    op.create_index(op.f('ix_conversations_turn_due_at'), 'conversations', ['turn_due_at'], unique=False)
     op.drop_column('conversations', 'topic')
     op.drop_table('turns')
     op.drop_table('channel_leases')
