@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -98,6 +99,7 @@ class Worker:
             partial(asyncio.to_thread, leases.end_those_of, self._database, self._name)
         )
         log.info("worker started", name=self._name, turns_to_resume=ended)
+        sending = asyncio.create_task(self._outbox.run())
         try:
             await asyncio.gather(
                 self._nudges.listen(TURNS),
@@ -105,10 +107,13 @@ class Worker:
                 self._keep_leases(),
                 self._forever(self._start_turns, EVERYTHING),
                 self._forever(self._send_tip, TIPS),
-                self._outbox.run(),
+                sending,
                 self._keeping.run(),
             )
         finally:
+            if not sending.cancelling():
+                sending.cancel()
+            await asyncio.wait([sending])  # calls of channels that are under way may end
             await self._nudges.close()
             await self._knowledge.close()
             await self._assistant.close()
@@ -223,6 +228,14 @@ def _is_well(status: int, _: object) -> None:
         raise ValueError(f"status {status}")
 
 
+async def _until_told(worker: Worker) -> None:
+    """Work until supervisor says SIGTERM; calls of channels that are under way may end first."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    await worker.run()
+
+
 def main() -> None:
     bootstrap.configure_logging()
     settings, database = bootstrap.settings(), bootstrap.database()
@@ -232,8 +245,8 @@ def main() -> None:
     )
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(Worker(settings, database).run())
-    except KeyboardInterrupt:
+            runner.run(_until_told(Worker(settings, database)))
+    except (KeyboardInterrupt, asyncio.CancelledError):
         pass
     finally:
         database.close()

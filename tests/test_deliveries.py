@@ -483,6 +483,44 @@ def test_a_sender_that_stops_hands_the_channel_over_at_once(
     assert leases.acquire(database, "webhook", "second", restarted=False) is not None
 
 
+def test_a_worker_that_is_told_to_stop_lets_its_calls_end(
+    database: Database, app: Vendor, valkey_url: str, tmp_path: Path
+) -> None:
+    tell(database, customer_on(database), "a tip", is_tip=True)
+    arrived, answer = threading.Event(), threading.Event()
+
+    def act(message: Mapping[str, Any]) -> Answer:
+        arrived.set()
+        answer.wait(timeout=10)
+        return accept(message)
+
+    app.act = act
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "bot.worker"],
+        cwd=tmp_path,
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "DATABASE_URL": database.engine.url.render_as_string(hide_password=False),
+            "REDIS_URL": valkey_url,
+            "USHER_DATA_DIR": str(tmp_path / "data"),
+            "USHER_METRICS_PORT": "0",
+            "USHER_WEBHOOK_CHANNEL_URL": app.url,
+            "USHER_WEBHOOK_CHANNEL_SECRET": SECRET,
+        },
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        assert arrived.wait(timeout=60)
+        worker.send_signal(signal.SIGTERM)
+        answer.set()
+        assert worker.wait(timeout=20) == 0
+    finally:
+        worker.kill()
+    assert states(database) == ["sent"]
+    assert leases.acquire(database, "webhook", "another", restarted=False) is not None
+
+
 def test_a_lease_is_had_by_one_until_it_ends(database: Database) -> None:
     first = leases.acquire(database, "webhook", "first", restarted=True)
     assert first is not None
