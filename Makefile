@@ -33,11 +33,13 @@ format:  ## format and fix what can be fixed by a tool
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
-bench: setup-dev  ## accuracy, speed and load; results are kept in benchmarks/results/
+bench: setup-dev  ## accuracy, speed, load, the record and its growth; results are kept in benchmarks/results/
 	.venv/bin/usher prepare
 	$(PYTHON) benchmarks/accuracy.py
 	$(PYTHON) benchmarks/speed.py
 	$(PYTHON) benchmarks/load.py
+	$(PYTHON) benchmarks/record.py
+	$(PYTHON) benchmarks/growth.py
 
 web:  ## build the widget and the console (needs Node.js)
 	cd web && npm ci && npm run build
