@@ -92,6 +92,7 @@ class Usher:
             redis_url="",
             port=port,
             internal_port=internal_port,
+            metrics_port=internal_port + 4,
             journeys=quick_journeys(folder / "journeys"),
             messages_per_minute=60_000,
             visitors_per_minute=60_000,
@@ -104,7 +105,7 @@ class Usher:
             **{
                 f"USHER_{name.upper()}": str(getattr(self.settings, name))
                 for name in (
-                    "data_dir", "port", "internal_port", "journeys",
+                    "data_dir", "port", "internal_port", "metrics_port", "journeys",
                     "messages_per_minute", "visitors_per_minute",
                 )
             },
@@ -231,12 +232,12 @@ def take_over_model(data_dir: Path) -> None:
 
 
 def free_ports() -> tuple[int, int]:
-    """A port, and the first of five in a row, outside the range of outgoing connections."""
+    """A port, and the first of seven in a row, outside the range of outgoing connections."""
     while True:
         first = random.randrange(20_000, 30_000)
         with ExitStack() as taken:
             try:
-                for port in range(first, first + 6):
+                for port in range(first, first + 8):
                     taken.enter_context(socket.socket()).bind(("127.0.0.1", port))
             except OSError:
                 continue

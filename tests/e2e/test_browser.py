@@ -237,6 +237,33 @@ def test_an_agent_judges_articles_and_sends_one(open_page: OpenPage) -> None:
     console.get_by_test_id("resolve").click()
 
 
+def test_an_agent_reads_why_the_assistant_answered(open_page: OpenPage) -> None:
+    page = open_page("/?language=en")
+    page.get_by_test_id("launcher").click()
+    expected = article(ARTICLE, "en")
+    ask(page, PHRASES["en"].question)
+    expect(bubbles(page, "assistant")).to_have_text([expected.short_answer])
+    token = uuid4().hex
+    ask(page, PHRASES["en"].human)
+    expect(bubbles(page, "system")).to_have_count(1)
+    ask(page, token)
+
+    console = open_page("/console")
+    sign_in(console)
+    console.get_by_test_id("conversation").filter(has_text=token).click()
+    # One below the answer, one below the request for a person, none below what the human got.
+    why = console.get_by_test_id("why")
+    expect(why.locator("summary")).to_have_text(["Why this answer?", "Why no answer?"])
+    why.first.locator("summary").focus()
+    console.keyboard.press("Enter")
+    for part in ("question → answer", "sure enough to answer", expected.title, "dialogue"):
+        expect(why.first).to_contain_text(part)
+    link = why.first.get_by_role("link", name=expected.title)
+    expect(link).to_have_attribute("href", f"{link.evaluate('a => a.origin')}/help/en/{ARTICLE}")
+    why.last.locator("summary").click()
+    expect(why.last).to_contain_text("ask human → hand off")
+
+
 @in_each_direction
 @in_each_size
 def test_a_purchase_is_followed_by_a_tip(open_page: OpenPage, language: str, size: str) -> None:
