@@ -19,6 +19,9 @@ from bot.conversations.database import Database, now
 from bot.conversations.intake import accept_all, incoming
 from bot.conversations.tables import Conversation, Message, Turn
 from bot.errors import UsherError
+from bot.journeys import tips
+from bot.journeys.definitions import read_journeys
+from bot.journeys.purchases import PurchaseEvent, record
 from bot.messages import TurnResult
 from bot.settings import ROOT
 from bot.turns import beginning, leases
@@ -26,6 +29,7 @@ from bot.turns.beginning import MAX_TOGETHER, Work
 from bot.turns.leases import LEASE, MAX_DELAY, LeaseLost
 from tests.players import Asked, Stage, echo
 from tests.scenes import (
+    JOURNEYS,
     SILENCE,
     at_once,
     change,
@@ -269,6 +273,42 @@ def test_a_clock_that_is_put_forward_or_back_makes_nothing_early_and_nothing_twi
     after = steady.now()
     assert before <= during <= after
     assert after - before < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_while_the_machines_clock_is_wrong_no_tip_is_early_and_no_turn_is_taken_twice(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    database = stage.database
+    customer = new_customer(database)
+    event = PurchaseEvent(
+        source="test",
+        event_id="1",
+        order_id="1",
+        customer_external_id="",
+        visitor_id=customer,
+        language="en",
+        products=("brio",),
+        purchased_at=now() - timedelta(minutes=1),
+    )
+    record(database, event, read_journeys(JOURNEYS), "en")
+    assert tips.send_next(database, SILENCE) is not None, "the first tip is due at once"
+    say(database, customer)
+    work = stage.lease("one")
+    assert work is not None
+    real = clock.time.time
+    monkeypatch.setattr(clock.time, "time", lambda: real() + hours * 3600)
+    assert tips.send_next(database, SILENCE) is None
+    assert stage.lease("two") is None
+    leases.renew(database, "one", [work.lease])
+    say(database, customer, "and meanwhile?")
+    monkeypatch.setattr(clock.time, "time", real)
+    assert tips.send_next(database, SILENCE) is None
+    assert stage.lease("two") is None
+    asyncio.run(stage.take(work))
+    assert stage.take_all() == 1
+    answered = [each.text for each in timeline(database, customer) if each.answers is not None]
+    assert answered == ["re: Where is my order?", "re: and meanwhile?"]
 
 
 def test_small_corrections_of_the_clock_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
