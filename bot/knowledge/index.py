@@ -62,6 +62,11 @@ class Index:
         for article in articles:
             by_language.setdefault(article.language, []).append(article)
         kept = previous._unchanged(self, by_language) if previous else {}
+        self._judged_texts: dict[str, list[str]] = {
+            language: asked
+            for language, asked in (previous._judged_texts if previous else {}).items()
+            if language in kept
+        }
         texts = {
             language: list(texts_of(some))
             for language, some in by_language.items()
@@ -101,11 +106,19 @@ class Index:
         """What people have said in a language, as it is searched for."""
         judged = weighed(self._heard(language), articles, questions)
         read = [self._read(each.feedback.text, language) for each in judged]
-        vectors = self._embedder.encode_cached([text for text, _ in read], "query")
+        self._judged_texts[language] = [text for text, _ in read]
+        vectors = self._embedder.encode_cached(
+            self._judged_texts[language], "query", shelf="judged"
+        )
         return [
             JudgedQuery(Query(text, vector, language, products), each)
             for (text, products), vector, each in zip(read, vectors, judged, strict=True)
         ]
+
+    @property
+    def judged_texts(self) -> list[str]:
+        """What people have judged, as it was embedded."""
+        return [text for texts in self._judged_texts.values() for text in texts]
 
     @property
     def size(self) -> int:

@@ -73,6 +73,7 @@ class _State:
         self.judged.refresh()
         folder = load_folder(settings)
         self.matcher = load_matcher(settings, folder, self.judged.current)
+        self._forget()
         self.live = LiveArticles(folder, settings.knowledge_base, self._serve)
         metrics.ARTICLE_PROBLEMS.set_function(lambda: len(self.live.problems))
         self._count(self.matcher.index)
@@ -83,6 +84,11 @@ class _State:
             articles, matcher.embedder, feedback=self.judged.current, previous=matcher.index
         )
         self._count(matcher.index)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Of a question that the record has forgotten no vector stays in the cache."""
+        self.matcher.embedder.keep_judged(self.matcher.index.judged_texts)
 
     def _count(self, index: Index) -> None:
         metrics.INDEXED.set_to_current_time()

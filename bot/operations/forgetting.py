@@ -12,9 +12,11 @@ from rich.console import Console
 
 from bot.conversations.database import Database
 from bot.errors import InvalidInput, NotFound, Unavailable
+from bot.internal_http import authorization
 from bot.keeping import erasing, leftovers, storage
 from bot.keeping.exporting import Export
 from bot.keeping.trackers import Trackers
+from bot.operations.indexing import RELOAD_SECONDS
 from bot.operations.migrating import migrate
 from bot.settings import Settings
 
@@ -176,7 +178,11 @@ def _forget_judged_questions(settings: Settings) -> str:
     reached = 0
     for url in settings.knowledge_servers:
         with suppress(httpx.HTTPError):
-            httpx.post(f"{url}/reload", timeout=120).raise_for_status()
+            httpx.post(
+                f"{url}/reload",
+                headers=authorization(settings.secret("rasa")),
+                timeout=RELOAD_SECONDS,
+            ).raise_for_status()
             reached += 1
     if reached == len(settings.knowledge_servers):
         return "The knowledge base has forgotten the questions that were judged."
