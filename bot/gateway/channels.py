@@ -11,6 +11,7 @@ from bot.channels.webhook.sending import NAME as WEBHOOK
 from bot.conversations import addresses, intake
 from bot.deliveries import reports
 from bot.deliveries.states import State
+from bot.errors import UnknownCustomer
 from bot.gateway.accepting import accept
 from bot.gateway.context import Gateway, gateway_of
 from bot.gateway.http import read_bytes
@@ -31,6 +32,13 @@ async def webhook(request: Request) -> JSONResponse:
 
 
 async def _accept(gateway: Gateway, channel: str, event: MessageEvent) -> JSONResponse:
+    try:
+        return await _record(gateway, channel, event)
+    except UnknownCustomer:  # erased this moment: whoever writes now is somebody new
+        return await _record(gateway, channel, event)
+
+
+async def _record(gateway: Gateway, channel: str, event: MessageEvent) -> JSONResponse:
     customer_id = await asyncio.to_thread(
         addresses.customer_at,
         gateway.database,
