@@ -8,6 +8,7 @@ import asyncio
 import io
 import json
 import logging
+import re
 import subprocess
 import sys
 import threading
@@ -25,6 +26,7 @@ from bot.conversations.database import Database
 from bot.errors import Unavailable
 from bot.handoff import queue
 from bot.messages import HandoffRequest, Reply, TurnResult
+from bot.settings import ROOT
 from bot.signatures import sign
 from tests.chatting import visitor
 from tests.conftest import Serve
@@ -334,3 +336,12 @@ def test_a_delivery_is_logged_without_address_and_without_what_the_vendor_says(
     (line,) = lines_of(logged, "delivery")
     assert line["state"] == "failed"
     assert line["delivery"] == deliveries(database)[0].id
+
+
+def test_every_event_is_described_in_the_documents() -> None:
+    described = set(re.findall(r"`([^`\n]+)`", (ROOT / "docs/observability.md").read_text("utf-8")))
+    call = re.compile(r'\blog\.(?:info|warning|error|exception|critical)\(\s*"([^"]+)"')
+    sources = [path for path in (ROOT / "bot").rglob("*.py") if "rasa_extensions" not in path.parts]
+    events = {event for path in sources for event in call.findall(path.read_text("utf-8"))}
+    assert len(events) > 25
+    assert events - described == set()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from bot import metrics
@@ -20,7 +20,7 @@ from bot.conversations.database import Database, now
 from bot.conversations.tables import ChannelLease, Delivery, Message, Turn
 from bot.errors import WrongSetting
 from bot.operations.record_gauges import RecordGauges
-from bot.settings import load_settings
+from bot.settings import ROOT, load_settings
 from tests.chatting import visitor
 from tests.conftest import Serve, free_port
 from tests.players import Stage
@@ -281,3 +281,15 @@ def test_a_second_usher_on_the_machine_starts_with_its_ports_taken(tmp_path: Pat
     assert "USHER_METRICS_PORT" in done.stdout
     assert done.stdout.endswith("served: None\n")
     assert done.stderr == ""
+
+
+def test_every_metric_is_described_in_the_documents(tmp_path: Path) -> None:
+    described = set(
+        re.findall(r"`(usher_\w+)(?:\{[\w,]+\})?`", (ROOT / "docs/observability.md").read_text())
+    )
+    database = Database(f"sqlite:///{tmp_path / 'usher.db'}")
+    counted = [each.name for each in REGISTRY.collect() if each.name.startswith("usher_")]
+    told = [each.name for each in RecordGauges(database).describe()]
+    database.close()
+    totals = {f"{name}_total": name for name in counted}
+    assert {totals.get(name, name) for name in described - {"usher_info"}} == {*counted, *told}
