@@ -117,7 +117,7 @@ class Settings(BaseSettings):
         description="A message after this silence opens a new conversation.",
     )
     turns_at_once: int = Field(
-        default=6, ge=1, le=64, description="Conversations that one worker handles side by side."
+        default=16, ge=1, le=64, description="Conversations that one worker handles side by side."
     )
     combine_messages: bool = Field(
         default=True,

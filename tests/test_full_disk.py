@@ -9,6 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import event, text
 
+from bot.conversations import database as database_module
 from bot.conversations.database import Database
 from bot.errors import Unavailable
 from bot.operations.migrating import migrate
@@ -112,13 +113,14 @@ def test_the_chat_api_says_when_to_come_again(serve: Serve, database: Database) 
     assert len(customer.read()) == acknowledged + 1
 
 
-def test_a_database_that_another_holds_is_refused_and_then_works(database: Database) -> None:
+def test_a_database_that_another_holds_is_refused_and_then_works(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stage = Stage(database)
     customer = new_customer(database)
     say(database, customer)
+    monkeypatch.setattr(database_module, "BUSY_TIMEOUT_MS", 20)
     impatient = Database(str(database.engine.url))
-    with impatient.engine.connect() as connection:
-        connection.exec_driver_sql("PRAGMA busy_timeout=1")
     with database.write("test") as session:
         session.execute(text("SELECT 1"))
         with pytest.raises(Unavailable):
