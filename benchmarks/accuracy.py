@@ -30,7 +30,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from bot import bootstrap
-from bot.knowledge.embedding import Embedder, Role, Vectors
+from bot.knowledge.embedding import Embedder, Role, Shelf, Vectors
 from bot.knowledge.evaluation import ALL, Judged, figures
 from bot.messages import LANGUAGES
 from bot.operations.evaluating import Evaluation, evaluate
@@ -65,8 +65,9 @@ class CachedEmbedder(Embedder):
         texts: Sequence[str],
         role: Role,
         progress: Callable[[int, int], None] = lambda _done, _total: None,
+        shelf: Shelf = "vectors",
     ) -> Vectors:
-        return self._kept.encode_cached(texts, role, progress)
+        return self._kept.encode_cached(texts, role, progress, shelf)
 
 
 class Benchmark:
