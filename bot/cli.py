@@ -31,6 +31,10 @@ dead_letters_app = typer.Typer(
     help="Turns that were given up; their customers have a human.", no_args_is_help=True
 )
 app.add_typer(dead_letters_app, name="dead-letters")
+deliveries_app = typer.Typer(
+    help="Messages that did not reach their customers.", no_args_is_help=True
+)
+app.add_typer(deliveries_app, name="deliveries")
 customers_app = typer.Typer(help="What Usher has of one customer.", no_args_is_help=True)
 app.add_typer(customers_app, name="customers")
 
@@ -366,6 +370,48 @@ def drop_dead_letter(
 
     dead_letters.drop(bootstrap.database(), dead_letter)
     out.print("It is off the list.")
+
+
+@deliveries_app.command("list")
+def list_deliveries(
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List what did not, or perhaps not, reach its customer, the latest first."""
+    from bot.deliveries import failures
+
+    found = failures.latest(bootstrap.database(), limit)
+    if as_json:
+        _say_json([asdict(each) for each in found])
+        return
+    if not found:
+        out.print("Everything has reached its customer, or is on its way.")
+        return
+    table = Table("id", "when", "state", "channel", "tries", "conversation", "problem")
+    for each in found:
+        when = f"{each.ended_at:%Y-%m-%d %H:%M:%S} UTC"
+        fields = (each.state, each.channel, str(each.tries), each.conversation_id, each.problem)
+        table.add_row(each.id, when, *fields)
+    out.print(table)
+
+
+@deliveries_app.command("retry")
+def retry_delivery(
+    delivery: Annotated[str, typer.Argument(metavar="[ID]", help="As listed.")] = "",
+    everything: Annotated[
+        bool, typer.Option("--all", help="All that failed within the last day.")
+    ] = False,
+) -> None:
+    """Send what failed once more, when the cause is mended; an unknown tip never."""
+    from bot.deliveries import failures
+
+    if bool(delivery) == everything:
+        raise typer.BadParameter("give an id or --all")
+    if everything:
+        out.print(f"{failures.retry_all(bootstrap.database())} messages are to be sent again.")
+    else:
+        failures.retry(bootstrap.database(), delivery)
+        out.print("The message is to be sent again.")
 
 
 CustomerId = Annotated[str, typer.Argument(help="Usher's id of the customer.")]

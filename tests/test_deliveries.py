@@ -18,11 +18,12 @@ from bot.channels.webhook.sending import WebhookChannel
 from bot.conversations.database import Database, now
 from bot.conversations.nudges import Nudges
 from bot.conversations.tables import ChannelLease, Customer, Delivery, Message
-from bot.deliveries import attempts, leases, pacing
+from bot.deliveries import attempts, failures, leases, pacing
 from bot.deliveries.attempts import MAX_AGE, MAX_TRIES, Result
 from bot.deliveries.outbox import Outbox
 from bot.deliveries.pacing import Circuit, CircuitState, TokenBucket
 from bot.deliveries.states import State
+from bot.errors import Conflict, NotFound
 from bot.messages import Author
 from bot.settings import ROOT
 from tests.conftest import free_port
@@ -272,6 +273,33 @@ def test_an_unexpected_error_of_a_channel_may_have_been_a_send(
     run_outbox(database, [Broken(app.settings())], lambda: states(database) == ["unknown"])
     assert delivery(database, id_).problem == "KeyError"  # and not the customer's words
     assert len(app.received) == 1
+
+
+def test_what_failed_is_listed_and_sent_again_when_an_operator_says_so(
+    database: Database, app: Vendor
+) -> None:
+    customer = customer_on(database)
+    first, second, tip, old = tell(database, customer, "first", "second", "a tip", "old")
+    change_delivery(database, first, state="failed", problem="status 401", tries=9)
+    change_delivery(database, second, state="failed")
+    change_delivery(database, tip, state="unknown", is_tip=True)
+    change_delivery(database, old, state="failed")
+    with database.write("test") as session:
+        delivered = session.get_one(Delivery, old)
+        delivered.message.created_at = now() - MAX_AGE - timedelta(seconds=1)
+    listed = {each.id: each for each in failures.latest(database)}
+    assert set(listed) == {first, second, tip, old}
+    assert (listed[first].problem, listed[first].tries) == ("status 401", 9)
+    failures.retry(database, first)
+    for wrong, why in ((first, "did not fail"), (tip, "no tip is sent twice"), (old, "older")):
+        with pytest.raises(Conflict, match=why):
+            failures.retry(database, wrong)
+    with pytest.raises(NotFound):
+        failures.retry(database, "nothing")
+    assert failures.retry_all(database) == 1
+    send_all(database, app)
+    assert app.texts == ["first", "second"]
+    assert states(database, customer) == ["sent", "sent", "unknown", "failed"]
 
 
 # --- limits

@@ -200,6 +200,12 @@ class Delivery(Base):
             sqlite_where=text("state IN ('pending', 'attempting')"),
             postgresql_where=text("state IN ('pending', 'attempting')"),
         ),
+        Index(
+            "failed_deliveries",
+            "updated_at",
+            sqlite_where=text("state IN ('failed', 'unknown')"),
+            postgresql_where=text("state IN ('failed', 'unknown')"),
+        ),
         # The next one of a customer waits for those before it.
         Index(
             "unfinished_deliveries",

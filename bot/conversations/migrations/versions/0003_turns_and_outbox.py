@@ -65,11 +65,13 @@ def upgrade() -> None:
         batch_op.alter_column('is_tip', existing_type=sa.Boolean(), server_default=None)
         batch_op.alter_column('tries', existing_type=sa.Integer(), server_default=None)
     op.create_index('deliveries_to_send', 'deliveries', ['channel', 'due_at'], unique=False, sqlite_where=sa.text("state IN ('pending', 'attempting')"), postgresql_where=sa.text("state IN ('pending', 'attempting')"))
+    op.create_index('failed_deliveries', 'deliveries', ['updated_at'], unique=False, sqlite_where=sa.text("state IN ('failed', 'unknown')"), postgresql_where=sa.text("state IN ('failed', 'unknown')"))
     op.create_index('unfinished_deliveries', 'deliveries', ['channel', 'customer_id', 'seq'], unique=False, sqlite_where=sa.text("state IN ('pending', 'attempting')"), postgresql_where=sa.text("state IN ('pending', 'attempting')"))
     op.create_index('deliveries_by_receipt', 'deliveries', ['channel', 'receipt'], unique=False, sqlite_where=sa.text('receipt IS NOT NULL'), postgresql_where=sa.text('receipt IS NOT NULL'))
 
 
 def downgrade() -> None:
+    op.drop_index('failed_deliveries', table_name='deliveries')
     op.drop_index('unfinished_deliveries', table_name='deliveries')
     op.drop_index('deliveries_by_receipt', table_name='deliveries')
     op.drop_index('deliveries_to_send', table_name='deliveries')
