@@ -26,6 +26,7 @@ from bot.conversations.database import Database
 from bot.errors import Unavailable
 from bot.handoff import queue
 from bot.messages import HandoffRequest, Reply, TurnResult
+from bot.rasa_extensions import private_logs
 from bot.settings import ROOT
 from bot.signatures import sign
 from tests.chatting import visitor
@@ -99,6 +100,17 @@ def test_an_exception_is_logged_by_kind_and_place_without_its_message(
         assert "fail_deeply" in line["exception"]
         assert line["level"] == "error"
         assert line["timestamp"].endswith("Z")
+
+
+def test_rasa_logs_errors_by_kind_and_place_too() -> None:
+    try:
+        fail_deeply()
+    except Deep:
+        told = private_logs.frames(sys.exc_info())
+    for part in ("Deep", "KeyError", "test_logs.py", "fail_deeply"):
+        assert part in told
+    assert WORDS not in told
+    assert private_logs.frames((None, None, None)) == "no exception"
 
 
 def test_what_our_own_errors_and_the_system_say_is_kept() -> None:

@@ -8,23 +8,26 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import event
 
 from bot import metrics
 from bot.conversations.batching import Batcher
 from bot.conversations.database import Database, now
 from bot.conversations.tables import ChannelLease, Delivery, Message, Turn
 from bot.errors import WrongSetting
+from bot.handoff import queue
 from bot.operations.record_gauges import RecordGauges
 from bot.settings import ROOT, load_settings
 from tests.chatting import visitor
 from tests.conftest import Serve, free_port
 from tests.players import Stage
-from tests.scenes import change, new_customer, say, waiting
+from tests.scenes import add_agent, new_customer, say, waiting
 
 LABELS = {"process", "version", "result", "batch", "outcome", "phase", "part", "event", "channel"}
 LABELS |= {"state", "language", "le"}
@@ -220,8 +223,7 @@ def test_an_empty_record_tells_that_nothing_waits(database: Database) -> None:
 def test_what_waits_is_read_from_the_record(database: Database) -> None:
     accepted = say(database, new_customer(database))
     waiting(database)
-    taken = waiting(database).conversation_id
-    change(database, taken, owner="agent")
+    queue.claim(database, waiting(database).conversation_id, add_agent(database))
     old = now() - timedelta(minutes=5)
     with database.write("test") as session:
         message = session.get_one(Message, accepted.message_id)
@@ -252,6 +254,31 @@ def test_what_waits_is_read_from_the_record(database: Database) -> None:
     assert found["usher_handoffs{state=agent}"] == 1
     assert found["usher_deliveries_waiting{channel=webhook}"] == 1
     assert found["usher_deliveries_overdue_seconds{channel=webhook}"] >= 300
+
+
+def test_gauges_read_indexes_and_no_whole_table(database: Database) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    @event.listens_for(database.engine, "before_cursor_execute")
+    def listen(_c: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    with database.write("test") as session:
+        session.add(ChannelLease(channel="webhook"))
+    asked.clear()
+    read_gauges(database)
+    selects = [each for each in asked if each[0].startswith("SELECT")]
+    assert len(selects) >= 5
+    for statement, parameters in selects:
+        if "FROM channel_leases" in statement:
+            continue  # a row for each channel
+        with database.read() as session:
+            connection = session.connection()
+            explain = "EXPLAIN QUERY PLAN" if database.is_sqlite else "EXPLAIN"
+            if not database.is_sqlite:  # which would rather read an empty table as a whole
+                connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            plan = str(connection.exec_driver_sql(f"{explain} {statement}", parameters).all())
+        assert re.search("USING (COVERING )?INDEX|Index (Only )?Scan", plan), (statement, plan)
 
 
 def test_scrapes_close_together_ask_the_record_once(database: Database) -> None:

@@ -100,6 +100,7 @@ class Sender:
             log.warning("channel lost", channel=lease.channel, problem=str(problem))
         finally:
             await _stop(renewing, *self._sending)
+            metrics.CIRCUIT_OPEN.labels(lease.channel).set(0)  # from now on another worker tells
             with suppress(Unavailable):
                 await asyncio.to_thread(leases.release, self._database, lease)
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from bot.conversations.database import Database, now
 from bot.conversations.ownership import Owner
-from bot.conversations.tables import ChannelLease, Conversation, Delivery, Message, Turn
+from bot.conversations.tables import ChannelLease, Delivery, Message, Turn
 from bot.errors import Unavailable
 from bot.handoff.tables import Handoff
 
@@ -71,23 +71,22 @@ def _waiting(session: Session) -> Iterator[GaugeMetricFamily]:
     count, oldest = session.execute(pending).one()
     yield _gauge("usher_pending_messages", count)
     yield _gauge("usher_pending_oldest_seconds", _age(oldest))
+    waiting, first = _handoffs(session, claimed=False)
     handoffs = GaugeMetricFamily("usher_handoffs", _NAMES["usher_handoffs"], labels=["state"])
-    for owner in (Owner.WAITING, Owner.AGENT):
-        having = (
-            select(func.count())
-            .select_from(Handoff)
-            .join(Conversation, Conversation.id == Handoff.conversation_id)
-            .where(Handoff.resolved_at.is_(None), Conversation.owner == owner)
-        )
-        handoffs.add_metric([owner], session.scalars(having).one())
+    handoffs.add_metric([Owner.WAITING], waiting)
+    handoffs.add_metric([Owner.AGENT], _handoffs(session, claimed=True)[0])
     yield handoffs
-    asked = (
-        select(func.min(Handoff.requested_at))
-        .join(Conversation, Conversation.id == Handoff.conversation_id)
-        .where(Conversation.owner == Owner.WAITING, Handoff.resolved_at.is_(None))
+    yield _gauge("usher_handoff_oldest_waiting_seconds", _age(first))
+
+
+def _handoffs(session: Session, *, claimed: bool) -> tuple[int, datetime | None]:
+    """How many are open, and since when the first of them."""
+    has_agent = Handoff.agent_id.is_not(None) if claimed else Handoff.agent_id.is_(None)
+    wanted = select(func.count(), func.min(Handoff.requested_at)).where(
+        Handoff.resolved_at.is_(None), has_agent
     )
-    longest = _age(session.scalars(asked).one())
-    yield _gauge("usher_handoff_oldest_waiting_seconds", longest)
+    count, first = session.execute(wanted).one()
+    return count, first
 
 
 def _deliveries(session: Session) -> Iterator[GaugeMetricFamily]:
