@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from bot.knowledge.articles import Article, read_articles
-from bot.knowledge.embedding import Embedder, Role, Vectors
+from bot.knowledge.embedding import Embedder, Role, Shelf, Vectors
 from bot.settings import ROOT
 
 HERE = Path(__file__).parent
@@ -124,6 +124,7 @@ class PerturbedEmbedder(Embedder):
         texts: Sequence[str],
         role: Role,
         progress: Callable[[int, int], None] = lambda _done, _total: None,
+        shelf: Shelf = "vectors",  # noqa: ARG002
     ) -> Vectors:
         pool = self._pool[role]
         chance = np.random.default_rng(len(texts))

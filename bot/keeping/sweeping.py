@@ -9,6 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.conversations.database import Database, now
 from bot.errors import Unavailable
@@ -55,6 +56,9 @@ class Keeping:
                         sweep_at = time.monotonic() + SWEEP_SECONDS
                 except Unavailable as problem:
                     log.warning("keeping waits", problem=str(problem))
+                except SQLAlchemyError:
+                    # A table that `belongings` does not know: turns must go on all the same.
+                    log.exception("keeping failed")
         finally:
             self._trackers.close()
 
