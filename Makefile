@@ -1,4 +1,4 @@
-.PHONY: help setup setup-dev run test check format bench web lock
+.PHONY: help setup setup-dev run test crash-test check format bench web lock
 
 PYTHON = .venv/bin/python
 
@@ -19,6 +19,13 @@ test: setup-dev  ## run every test; as root on Debian it installs Chromium and P
 	$(PYTHON) -m pytest tests --ignore=tests/e2e
 	.venv/bin/usher prepare
 	$(PYTHON) -m pytest tests/e2e
+
+CRASH_KILLS = 2000
+
+crash-test: setup-dev  ## kill processes CRASH_KILLS times on each database while customers write
+	@sh tests/install.sh
+	.venv/bin/usher prepare
+	$(PYTHON) -m tests.crash --kills $(CRASH_KILLS) --report benchmarks/results/crash.md
 
 check: setup-dev  ## format, lint, strict types, import rules
 	.venv/bin/ruff format --check .

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from tests import postgres
+from tests.crash.faulty import SHOWN_AT
 from tests.crash.report import Report
 from tests.crash.run import Plan, crash
 
@@ -33,6 +34,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=1, help="of the killer and the customers")
     parser.add_argument("--database", choices=("sqlite", "postgres", "both"), default="both")
     parser.add_argument("--pause", type=float, default=0.3, help="mean seconds between two acts")
+    parser.add_argument(
+        "--broken-by", default="", choices=("", *SHOWN_AT), help="break Usher first, see faulty.py"
+    )
     parser.add_argument("--report", type=Path, help="file for the report; JSON goes beside it")
     return parser.parse_args()
 
@@ -61,7 +65,14 @@ def _run(arguments: argparse.Namespace, database: str) -> Report:
         def tell(what: str, killed: int) -> None:
             bar.update(task, description=f"{database}: {what}", completed=killed)
 
-        plan = Plan(arguments.kills, arguments.seed, url, pause=arguments.pause)
+        plan = Plan(
+            arguments.kills,
+            arguments.seed,
+            url,
+            pause=arguments.pause,
+            broken_by=arguments.broken_by,
+            points=SHOWN_AT.get(arguments.broken_by, ()),
+        )
         return crash(plan, tell)
 
 

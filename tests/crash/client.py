@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,7 +41,10 @@ class Client:
         self._next = rng.randrange(len(gateways))
         self._rng = rng
         self.refusals = Refusals()
-        self.retries = 0
+        self.answers = 0
+        """Requests that were answered."""
+        self.retries: Counter[str] = Counter()
+        """Requests that had to be repeated, by what was wrong."""
 
     def gateway(self) -> str:
         """The next one's address."""
@@ -90,13 +94,15 @@ class Client:
             try:
                 answer = await make()
                 if answer.status in accepted:
+                    self.answers += 1
                     return answer
+                problem = str(answer.status)
                 if answer.status not in _PASSING:
                     if or_final:
                         return answer
                     self.refusals.found.append(f"{answer.status}: {answer.body}")
                     raise Refused(self.refusals.found[-1])
-            except (aiohttp.ClientError, TimeoutError, ValueError):
-                pass  # ValueError: the body was cut off
-            self.retries += 1
+            except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+                problem = type(error).__name__  # ValueError: the body was cut off
+            self.retries[problem] += 1
             await asyncio.sleep(self._rng.uniform(0.05, 0.3))

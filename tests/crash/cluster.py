@@ -108,17 +108,17 @@ class Deaths:
 class Cluster:
     """The processes; use `running` to make one."""
 
-    def __init__(self, settings: Settings, faults: Path, before: str) -> None:
+    def __init__(self, settings: Settings, faults: Path, broken_by: str) -> None:
         """
         Args:
             faults: the folder of the orders of `bot.faults`.
-            before: `module:function` that gateways and workers call first, to break them.
+            broken_by: a function of `faulty.py` that gateways and workers call first.
         """
         self.settings = settings
         self.deaths = Deaths()
         self.processes: dict[str, Process] = {}
         self._faults = faults
-        self._before = before
+        self._before = f"tests.crash.faulty:{broken_by}" if broken_by else ""
         self._logs = settings.data_dir / "logs"
         self._zygotes: dict[str, _Zygote] = {}
         self._listening: list[asyncio.Task[None]] = []
@@ -270,9 +270,9 @@ def _is_stopped(pid: int) -> bool:
 
 
 @asynccontextmanager
-async def running(settings: Settings, faults: Path, before: str = "") -> AsyncIterator[Cluster]:
+async def running(settings: Settings, faults: Path, broken_by: str = "") -> AsyncIterator[Cluster]:
     """A cluster that is ready; at the end everything of it is gone."""
-    cluster = Cluster(settings, faults, before)
+    cluster = Cluster(settings, faults, broken_by)
     try:
         await cluster.start()
         yield cluster

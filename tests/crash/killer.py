@@ -5,7 +5,7 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,8 @@ ARMED_AT_ONCE = 4
 ARMED_SECONDS = 6.0
 """A point that is not reached for so long is given up for now."""
 LEASE_SECONDS = 10.0
+ANSWERS, ANSWER_SECONDS = 5, 3.0
+"""Between two acts so many requests are answered, or so long nothing is done."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,14 @@ class Killer:
         kills: int,
         pause: float,
         weights: Mapping[str, float] = WEIGHTS,
+        points: Sequence[str] = (),
     ) -> None:
         """
         Args:
             kills: so many processes are to be killed.
             pause: mean seconds between two acts.
             weights: see `WEIGHTS`; a kind that is missing is spared.
+            points: only these are armed; empty: all that can be reached.
         """
         self._cluster = cluster
         self._faults = faults
@@ -66,7 +70,7 @@ class Killer:
         self._kills = kills
         self._pause = pause
         self._weights = weights
-        self._points = within_reach()
+        self._points = list(points) or within_reach()
         self._armed: dict[str, _Order] = {}
         self._frozen: dict[int, tuple[str, float]] = {}
         self._freeze_next = 0.0
@@ -79,13 +83,22 @@ class Killer:
     def killed(self) -> int:
         return sum(self._cluster.deaths.killed.values())
 
-    async def run(self, progress: Callable[[int], None]) -> None:
-        """Until there are enough kills; then nothing is armed or frozen any more."""
+    async def run(self, progress: Callable[[int], None], answers: Callable[[], int]) -> None:
+        """Until there are enough kills; then nothing is armed or frozen any more.
+
+        Args:
+            answers: how many requests of clients have been answered. Between two acts there
+                are always some, or a slow machine would do nothing but start processes.
+        """
         try:
             while self.killed < self._kills:
                 progress(self.killed)
+                enough, until = answers() + ANSWERS, time.monotonic() + ANSWER_SECONDS
                 await asyncio.sleep(min(self._rng.expovariate(1 / self._pause), 5 * self._pause))
                 self._look()
+                while answers() < enough and time.monotonic() < until:
+                    await asyncio.sleep(0.05)
+                    self._look()
                 await self._act()
         finally:
             await self._end()
@@ -104,6 +117,8 @@ class Killer:
     def _arm(self) -> None:
         """Write an order for a point; those that were struck least come first."""
         free = [each for each in self._points if each not in self._armed]
+        if not free:
+            return
         least = min(self.struck[each] for each in free)
         weights = [1 / (1 + self.struck[each] - least) for each in free]
         (point,) = self._rng.choices(free, weights)

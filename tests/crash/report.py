@@ -26,8 +26,8 @@ class Report:
     seconds_to_rest: float
     """From the last kill's customers having left until nothing was pending any more."""
     customers: int
-    retries: int
-    """Requests that clients had to repeat."""
+    retries: Mapping[str, int]
+    """Requests that clients had to repeat, by what was wrong."""
     killed: Mapping[str, int]
     frozen: Mapping[str, int]
     ended: Mapping[str, int]
@@ -71,7 +71,7 @@ class Report:
             "frozen (SIGSTOP)": _total(self.frozen),
             "ended by themselves": _total(self.ended),
             "Valkey emptied": self.flushed,
-            "requests repeated by clients": self.retries,
+            "requests repeated by clients": _total(self.retries),
             "longest silence after a message": f"{verdict.longest_silence:.1f} s",
             "seconds of killing, until rest, in all": (
                 f"{self.seconds_killing:.0f}, {self.seconds_to_rest:.0f}, {self.seconds:.0f}"

@@ -1,13 +1,15 @@
 """One run of the crash test: start, write and kill, let it come to rest, judge."""
 
 import asyncio
+import json
 import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,8 +28,9 @@ from tests.crash.client import Client
 from tests.crash.cluster import Cluster, running
 from tests.crash.customers import Visitor
 from tests.crash.killer import WEIGHTS, Killer
+from tests.crash.record import unfinished
 from tests.crash.report import Report
-from tests.crash.verdict import Trackers, judge, parse_tracker, unfinished
+from tests.crash.verdict import Trackers, judge
 from tests.e2e.running import EMAIL, PASSWORD, free_ports, quick_journeys, take_over_model
 from tests.vendor import SECRET, Vendor, vendor
 
@@ -52,8 +55,10 @@ class Plan:
     pause: float = 0.3
     """Mean seconds between two acts of the killer."""
     weights: Mapping[str, float] = field(default_factory=lambda: WEIGHTS)
-    before: str = ""
-    """`module:function` that breaks gateways and workers, to test the test."""
+    points: Sequence[str] = ()
+    """Only these are armed; empty: all that can be reached."""
+    broken_by: str = ""
+    """A function of `faulty.py` that breaks gateways and workers, to test the test."""
     rest_seconds: float = 180
     """How long what is pending may take when nothing is killed any more."""
 
@@ -89,11 +94,15 @@ class _Run:
             _prepare(settings)
             faults = self._folder / "faults"
             faults.mkdir()
-            cluster = await stack.enter_async_context(running(settings, faults, self._plan.before))
+            cluster = await stack.enter_async_context(
+                running(settings, faults, self._plan.broken_by)
+            )
             connector = aiohttp.TCPConnector(limit=0)
             self._http = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
             plan = self._plan
-            killer = Killer(cluster, faults, self._new_rng(), plan.kills, plan.pause, plan.weights)
+            killer = Killer(
+                cluster, faults, self._new_rng(), plan.kills, plan.pause, plan.weights, plan.points
+            )
             return await self._kill_and_judge(cluster, killer, database, app, server)
 
     def _settings(self, server: Vendor) -> Settings:
@@ -133,7 +142,10 @@ class _Run:
             asyncio.create_task(self._chair(cluster, app if n < plan.app_customers else None))
             for n in range(plan.visitors + plan.app_customers)
         ]
-        await killer.run(lambda killed: self._progress("killing", killed))
+        await killer.run(
+            lambda killed: self._progress("killing", killed),
+            lambda: sum(each.answers for each in self._clients),
+        )
         seconds_killing = time.monotonic() - began
         self._progress("coming to rest", killer.killed)
         self._goes_on, app.is_reliable = False, True
@@ -157,12 +169,12 @@ class _Run:
             kills=plan.kills,
             seed=plan.seed,
             database="PostgreSQL" if plan.database_url else "SQLite",
-            broken_by=plan.before,
+            broken_by=plan.broken_by,
             seconds=time.monotonic() - began,
             seconds_killing=seconds_killing,
             seconds_to_rest=seconds_to_rest,
             customers=len(diaries),
-            retries=sum(each.retries for each in self._clients),
+            retries=dict(sum((each.retries for each in self._clients), Counter())),
             killed=dict(cluster.deaths.killed),
             frozen=dict(cluster.deaths.frozen),
             ended=dict(cluster.deaths.ended),
@@ -211,7 +223,7 @@ def _trackers(settings: Settings) -> Trackers:
         keys = list(redis.scan_iter(match="usher:tracker:*"))
         stored = redis.mget(keys) if keys else []
     return {
-        key.removeprefix("usher:tracker:"): parse_tracker(each)
+        key.removeprefix("usher:tracker:"): json.loads(each)["events"]
         for key, each in zip(keys, stored, strict=True)
         if each
     }

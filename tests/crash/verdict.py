@@ -1,6 +1,5 @@
 """Was anything lost, doubled or put into another order? The record against the diaries."""
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,17 +7,13 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
-
-from bot.conversations.database import Database, now
-from bot.conversations.tables import Address, Conversation, Delivery, Message, Turn
+from bot.conversations.database import Database
+from bot.conversations.tables import Message, Turn
 from bot.conversations.timeline import WEB_CHAT
-from bot.handoff.tables import Handoff
-from bot.journeys.tables import Enrolment, Purchase, Step
 from bot.messages import Author
 from tests.crash.app import Arrival
 from tests.crash.diary import AgentsDiary, Diary, Said, Seen
+from tests.crash.record import Record, unfinished
 
 Trackers = Mapping[str, Sequence[Mapping[str, Any]]]
 """Events of each conversation's tracker, as they lie in Valkey."""
@@ -41,21 +36,6 @@ class Verdict:
         return not (self.lost or self.duplicated or self.reordered)
 
 
-def unfinished(database: Database) -> dict[str, int]:
-    """How much still has to be done, by what it is; what is nothing is left out."""
-    waiting = {
-        "pending messages": select(Message.id).where(Message.pending),
-        "open turns": select(Turn.id).where(Turn.state == "open"),
-        "due tips": select(Step.id).where(Step.state == "due", Step.due_at <= now()),
-        "deliveries": select(Delivery.id).where(
-            Delivery.channel != WEB_CHAT, Delivery.state.in_(("pending", "attempting"))
-        ),
-    }
-    with database.read() as session:
-        found = {what: len(session.execute(ids).all()) for what, ids in waiting.items()}
-    return {what: number for what, number in found.items() if number}
-
-
 def judge(
     database: Database,
     diaries: Sequence[Diary],
@@ -71,7 +51,7 @@ def judge(
     """
     verdict = Verdict()
     with database.read() as session:
-        record = _Record(session)
+        record = Record(session)
     for diary in diaries:
         if diary.channel != WEB_CHAT:
             diary.customer_id = record.customer_at.get((diary.channel, diary.name), "")
@@ -90,48 +70,7 @@ def judge(
     return verdict
 
 
-class _Record:
-    """All rows, in memory."""
-
-    def __init__(self, session: Session) -> None:
-        self.conversations = {each.id: each for each in session.scalars(select(Conversation))}
-        self.turns = {each.id: each for each in session.scalars(select(Turn))}
-        self.messages: dict[str, list[Message]] = defaultdict(list)
-        for message in session.scalars(select(Message).order_by(Message.customer_id, Message.seq)):
-            self.messages[message.customer_id].append(message)
-        self.purchases: dict[str, list[Purchase]] = defaultdict(list)
-        for purchase in session.scalars(select(Purchase)):
-            self.purchases[purchase.event_id].append(purchase)
-        self.enrolments: dict[str, list[Enrolment]] = defaultdict(list)
-        for enrolment in session.scalars(select(Enrolment)):
-            self.enrolments[enrolment.order_id].append(enrolment)
-        self.steps: dict[str, list[Step]] = defaultdict(list)
-        for step in session.scalars(select(Step)):
-            self.steps[step.customer_id].append(step)
-        self.handoffs: dict[str, list[Handoff]] = defaultdict(list)
-        for handoff in session.scalars(select(Handoff)):
-            self.handoffs[handoff.conversation_id].append(handoff)
-        self.deliveries: dict[str, list[Delivery]] = defaultdict(list)
-        for delivery in session.scalars(select(Delivery).order_by(Delivery.seq)):
-            self.deliveries[delivery.customer_id].append(delivery)
-        self.customer_at = {
-            (each.channel, each.address): each.customer_id
-            for each in session.scalars(select(Address))
-        }
-
-    def of_conversation(self, conversation_id: str) -> list[Message]:
-        customer = self.conversations[conversation_id].customer_id
-        return [m for m in self.messages[customer] if m.conversation_id == conversation_id]
-
-    def is_with_human(self, message: Message) -> bool:
-        """Whether a human was asked for while it waited, or had the conversation when it came."""
-        return any(
-            handoff.resolved_at is None or message.created_at <= handoff.resolved_at
-            for handoff in self.handoffs[message.conversation_id]
-        )
-
-
-def _judge_customer(verdict: Verdict, record: _Record, diary: Diary) -> None:
+def _judge_customer(verdict: Verdict, record: Record, diary: Diary) -> None:
     messages = record.messages[diary.customer_id]
     _judge_numbers(verdict, diary, [each.seq for each in messages])
     _judge_what_was_said(verdict, record, diary, messages)
@@ -148,7 +87,7 @@ def _judge_numbers(verdict: Verdict, diary: Diary, seqs: Sequence[int]) -> None:
 
 
 def _judge_what_was_said(
-    verdict: Verdict, record: _Record, diary: Diary, messages: Sequence[Message]
+    verdict: Verdict, record: Record, diary: Diary, messages: Sequence[Message]
 ) -> None:
     prefix = "customer" if diary.channel == WEB_CHAT else diary.channel
     recorded: dict[str, list[Message]] = defaultdict(list)
@@ -184,7 +123,7 @@ def _judge_acknowledgement(verdict: Verdict, name: str, said: Said, message: Mes
         verdict.lost.append(f"{name} has another text")
 
 
-def _judge_fate(verdict: Verdict, record: _Record, name: str, message: Message) -> None:
+def _judge_fate(verdict: Verdict, record: Record, name: str, message: Message) -> None:
     """Every message is answered in one turn, or is with a human."""
     turn = record.turns.get(message.turn_id or "")
     if turn is not None and turn.state == "done":
@@ -214,7 +153,7 @@ def _judge_what_was_seen(
             verdict.lost.append(f"{name}: shown as {each.seq} and not in the record: {each.author}")
 
 
-def _judge_purchases(verdict: Verdict, record: _Record, diary: Diary) -> None:
+def _judge_purchases(verdict: Verdict, record: Record, diary: Diary) -> None:
     for number in diary.purchases:
         verdict.counts["purchases"] += 1
         for what, found in (("purchase", record.purchases), ("enrolment", record.enrolments)):
@@ -226,7 +165,7 @@ def _judge_purchases(verdict: Verdict, record: _Record, diary: Diary) -> None:
 
 
 def _judge_tips(
-    verdict: Verdict, record: _Record, diary: Diary, messages: Sequence[Message]
+    verdict: Verdict, record: Record, diary: Diary, messages: Sequence[Message]
 ) -> None:
     sent = [each for each in record.steps[diary.customer_id] if each.state == "sent"]
     tips = [each.id for each in messages if each.context.get("asks") == "tip_check"
@@ -251,7 +190,7 @@ def _measure_silence(verdict: Verdict, messages: Sequence[Message]) -> None:
 
 
 def _judge_deliveries(
-    verdict: Verdict, record: _Record, diary: Diary, arrived: Sequence[Arrival]
+    verdict: Verdict, record: Record, diary: Diary, arrived: Sequence[Arrival]
 ) -> None:
     """Replies arrived at least once, tips at most once, all in their order."""
     by_id: dict[str, list[Arrival]] = defaultdict(list)
@@ -281,7 +220,7 @@ def _judge_deliveries(
         verdict.reordered.append(f"{diary.name}: arrived in the order {first_seqs}")
 
 
-def _judge_turns(verdict: Verdict, record: _Record, conversation_id: str) -> None:
+def _judge_turns(verdict: Verdict, record: Record, conversation_id: str) -> None:
     """Each turn's messages lie together, its replies too, and turns follow each other."""
     messages = record.of_conversation(conversation_id)
     asked: dict[str, list[int]] = defaultdict(list)
@@ -323,7 +262,7 @@ def _judge_replies(verdict: Verdict, name: str, turn: Turn, replies: Sequence[Me
         verdict.duplicated.append(f"{name}: it is {turn.state} and has replies {seqs}")
 
 
-def _judge_agent(verdict: Verdict, record: _Record, agent: AgentsDiary) -> None:
+def _judge_agent(verdict: Verdict, record: Record, agent: AgentsDiary) -> None:
     for (conversation_id, client_message_id), text in agent.replies.items():
         verdict.counts["agent replies"] += 1
         found = [
@@ -355,8 +294,3 @@ def _judge_trackers(verdict: Verdict, trackers: Trackers) -> None:
 
 def _repeated(values: Iterable[Any]) -> list[Any]:
     return [value for value, times in Counter(values).items() if times > 1]
-
-
-def parse_tracker(stored: str) -> Sequence[Mapping[str, Any]]:
-    events: Sequence[Mapping[str, Any]] = json.loads(stored)["events"]
-    return events

@@ -20,6 +20,7 @@ import runpy
 import selectors
 import signal
 import sys
+import warnings
 from typing import Any
 
 _PR_SET_PDEATHSIG = 1
@@ -44,6 +45,7 @@ def _become(order: dict[str, Any]) -> None:
     if order["before"]:
         module, _, function = order["before"].partition(":")
         getattr(importlib.import_module(module), function)()
+    warnings.filterwarnings("ignore", module="runpy")  # it was imported, that is the point
     sys.argv = [order["module"], *order["arguments"]]
     runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
 
