@@ -9,11 +9,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 
 import httpx
 import pytest
 from redis import Redis
+from rich.console import Console
 from sqlalchemy import select
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
@@ -28,7 +30,8 @@ from bot.keeping.belongings import MAX_MESSAGES
 from bot.keeping.sweeping import Keeping
 from bot.keeping.tables import Leftover
 from bot.keeping.trackers import PREFIX, Trackers
-from bot.operations.forgetting import CustomerFinder, _forget_judged_questions
+from bot.operations.forgetting import CustomerFinder
+from bot.operations.forgetting import erase as erase_customer
 from bot.operations.migrating import migrate
 from bot.settings import Settings, load_settings
 from bot.turns import dead_letters
@@ -344,10 +347,6 @@ def test_valkeys_file_holds_nothing_of_an_erased_customer(
     wait_until(lambda: b"quokka" not in contents(folder))
 
 
-def test_a_knowledge_process_that_is_not_there_forgets_later(settings: Settings) -> None:
-    assert "when it starts" in _forget_judged_questions(settings)
-
-
 def test_a_leftover_of_a_conversation_that_is_kept_is_none(database: Database) -> None:
     """Nothing that lives is ever noted: a tracker in use would be lost."""
     life = full_life(database, "zebrafish")
@@ -415,3 +414,97 @@ def test_whom_the_shop_names_again_begins_anew(database: Database, trackers: Tra
     again = newcomer(database, "zebrafish", "zebrafish-at-the-shop")
     assert again.id != life.id
     assert timeline(database, again.id) == []
+
+
+class Terminal:
+    """Where the command asks and tells."""
+
+    def __init__(self, answer: bool = True) -> None:
+        self._answer = answer
+        self.asked: list[str] = []
+        self.out = Console(file=StringIO(), width=200)
+
+    def confirm(self, what: str) -> bool:
+        self.asked.append(what)
+        return self._answer
+
+    @property
+    def said(self) -> str:
+        file = self.out.file
+        assert isinstance(file, StringIO)
+        return file.getvalue()
+
+
+@pytest.fixture
+def own_settings(
+    database: Database, valkey: Settings, tmp_path: Path, clean_environment: None
+) -> Settings:
+    """Of an Usher with the bundled Valkey."""
+    return load_settings(
+        data_dir=valkey.data_dir,
+        internal_port=valkey.internal_port,
+        database_url=database.engine.url.render_as_string(hide_password=False),
+    )
+
+
+def command(settings: Settings, terminal: Terminal, customer_id: str) -> bool:
+    finder = CustomerFinder(customer_id, "", "")
+    return erase_customer(settings, finder, terminal.confirm, terminal.out)
+
+
+def test_the_command_says_what_will_be_gone_what_was_done_and_what_remains(
+    database: Database, own_settings: Settings
+) -> None:
+    life = full_life(database, "zebrafish")
+    terminal = Terminal()
+    assert command(own_settings, terminal, life.id)
+    (asked,) = terminal.asked
+    for each in ("2 tokens", "1 addresses", "2 conversations", "1 purchases", "tips to come"):
+        assert each in asked
+    assert "zebrafish" not in asked + terminal.said
+    for each in (
+        "is erased",
+        "append-only file",
+        "when it starts",
+        "What remains: backups",
+        "docs/privacy.md",
+    ):
+        assert each in terminal.said
+    assert mentions(database, ["zebrafish"]) == set()
+
+
+def test_the_command_erases_nothing_when_it_is_told_not_to(
+    database: Database, own_settings: Settings
+) -> None:
+    life = full_life(database, "zebrafish")
+    before = rows_of(database, ["zebrafish"])
+    terminal = Terminal(answer=False)
+    assert command(own_settings, terminal, life.id)
+    assert terminal.said == "Nothing was erased.\n"
+    assert rows_of(database, ["zebrafish"]) == before
+
+
+def test_the_command_fails_while_redis_is_down_and_can_be_repeated(
+    database: Database, own_settings: Settings, redis: Redis
+) -> None:
+    life = full_life(database, "zebrafish")
+    remember(redis, life)
+    down = own_settings.model_copy(update={"redis_url": NOBODY})
+    terminal = Terminal()
+    assert not command(down, terminal, life.id)
+    assert "2 trackers remain" in terminal.said
+    again = Terminal()
+    assert command(own_settings, again, life.id)
+    assert "trackers in Redis are removed" in again.said
+    assert [redis.exists(PREFIX + each) for each in life.conversations] == [0, 0]
+    with pytest.raises(NotFound, match="perhaps they are erased already"):
+        command(own_settings, Terminal(), life.id)
+
+
+def test_the_command_does_not_ask_about_a_customer_who_is_not_there(
+    own_settings: Settings,
+) -> None:
+    terminal = Terminal()
+    with pytest.raises(NotFound, match="no customer with the id nobody"):
+        command(own_settings, terminal, "nobody")
+    assert terminal.asked == []

@@ -33,7 +33,9 @@ def _scrub_sqlite(database: Database) -> Scrubbed:
         busy, *_ = raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if busy:
         return Scrubbed(
-            False, "SQLite's write-ahead log is in use and still has old pages: erase again."
+            False,
+            "SQLite's write-ahead log is in use and still has old pages. They go when Usher is "
+            "stopped next.",
         )
     return Scrubbed(
         True, "SQLite has overwritten the rows in its file, and emptied its write-ahead log."
