@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 from sqlalchemy import delete, update
@@ -13,7 +12,7 @@ from bot.conversations.intake import accept, incoming
 from bot.conversations.tables import Delivery, Message, Turn
 from tests.crash.diary import Acknowledgement, AgentsDiary, Diary, Said, Seen
 from tests.crash.points import OUT_OF_REACH, all_points, within_reach
-from tests.crash.verdict import Verdict, judge
+from tests.crash.verdict import Trackers, Verdict, judge, numbered
 from tests.players import Stage
 from tests.scenes import SILENCE, new_customer, timeline
 
@@ -26,7 +25,7 @@ class Evening:
 
     database: Database
     diary: Diary = field(default_factory=lambda: Diary("visitor-0"))
-    trackers: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    trackers: Trackers = field(default_factory=dict)
 
     def play(self) -> None:
         self.diary.customer_id = new_customer(self.database)
@@ -155,15 +154,16 @@ def test_what_was_shown_has_to_be_the_record(
 
 
 def test_a_tracker_remembers_nothing_twice_and_in_order(evening: Evening) -> None:
-    def user(seq: int) -> dict[str, Any]:
-        return {"event": "user", "metadata": {"seq": seq}}
+    def trackers(*seqs: int) -> Trackers:
+        events = [{"event": "user", "metadata": {"seq": seq}} for seq in seqs]
+        return {conversation: numbered([*events, {"event": "slot", "metadata": None}])}
 
     (conversation, *_) = {each.conversation_id for each in evening.diary.said[0].acknowledged}
-    evening.trackers = {conversation: [user(1), user(3)]}
+    evening.trackers = trackers(1, 3)
     assert evening.verdict().is_clean
-    evening.trackers = {conversation: [user(1), user(1), user(3)]}
+    evening.trackers = trackers(1, 1, 3)
     assert evening.verdict().duplicated
-    evening.trackers = {conversation: [user(3), user(1)]}
+    evening.trackers = trackers(3, 1)
     assert evening.verdict().reordered
 
 

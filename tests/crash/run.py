@@ -30,12 +30,14 @@ from tests.crash.customers import Visitor
 from tests.crash.killer import WEIGHTS, Killer
 from tests.crash.record import unfinished
 from tests.crash.report import Report
-from tests.crash.verdict import Trackers, judge
+from tests.crash.verdict import Trackers, judge, numbered
 from tests.e2e.running import EMAIL, PASSWORD, free_ports, quick_journeys, take_over_model
 from tests.vendor import SECRET, Vendor, vendor
 
 LEAVE_SECONDS = 90
 """How long customers may take to send their last words when nothing is killed any more."""
+AT_ONCE = 20
+"""Customers who come back side by side."""
 
 Progress = Callable[[str, int], None]
 """Is told what goes on, and how many processes were killed so far."""
@@ -157,7 +159,7 @@ class _Run:
             task.cancel()
         await asyncio.gather(working, reporting, *chairs, return_exceptions=True)
         self._progress("judging", killer.killed)
-        await asyncio.gather(*(each.come_back() for each in self._visitors))
+        await self._let_all_come_back()
         diaries = [each.diary for each in (*self._visitors, *self._app_customers)]
         trackers = _trackers(cluster.settings)
         verdict = judge(database, diaries, agent.diary, trackers, app.arrived)
@@ -198,6 +200,15 @@ class _Run:
                 self._app_customers.append(customer)
                 await customer.live(lambda: self._goes_on)
 
+    async def _let_all_come_back(self) -> None:
+        few = asyncio.Semaphore(AT_ONCE)
+
+        async def come_back(visitor: Visitor) -> None:
+            async with few:
+                await visitor.come_back()
+
+        await asyncio.gather(*(come_back(each) for each in self._visitors))
+
     async def _come_to_rest(self, database: Database, app: App) -> None:
         """Until nothing is pending any more; what is left over after that is for the verdict."""
         until = time.monotonic() + self._plan.rest_seconds
@@ -219,11 +230,10 @@ def _prepare(settings: Settings) -> None:
 
 
 def _trackers(settings: Settings) -> Trackers:
+    found = {}
     with Redis.from_url(settings.effective_redis_url, decode_responses=True) as redis:
-        keys = list(redis.scan_iter(match="usher:tracker:*"))
-        stored = redis.mget(keys) if keys else []
-    return {
-        key.removeprefix("usher:tracker:"): json.loads(each)["events"]
-        for key, each in zip(keys, stored, strict=True)
-        if each
-    }
+        for key in redis.scan_iter(match="usher:tracker:*"):
+            stored = redis.get(key)
+            if stored:
+                found[key.removeprefix("usher:tracker:")] = numbered(json.loads(stored)["events"])
+    return found

@@ -15,8 +15,8 @@ from tests.crash.app import Arrival
 from tests.crash.diary import AgentsDiary, Diary, Said, Seen
 from tests.crash.record import Record, unfinished
 
-Trackers = Mapping[str, Sequence[Mapping[str, Any]]]
-"""Events of each conversation's tracker, as they lie in Valkey."""
+Trackers = Mapping[str, Sequence[tuple[str, int]]]
+"""What each conversation's tracker holds of the record: `user` or `bot`, and `seq`."""
 
 
 @dataclass
@@ -278,18 +278,22 @@ def _judge_agent(verdict: Verdict, record: Record, agent: AgentsDiary) -> None:
 def _judge_trackers(verdict: Verdict, trackers: Trackers) -> None:
     """The assistant remembers nothing twice, and what customers said in its order."""
     for conversation_id, events in trackers.items():
-        numbered = [
-            (str(event["event"]), int(event["metadata"]["seq"]))
-            for event in events
-            if event["event"] in {"user", "bot"} and "seq" in (event.get("metadata") or {})
-        ]
-        verdict.counts["remembered messages"] += len(numbered)
-        if repeated := _repeated(numbered):
+        verdict.counts["remembered messages"] += len(events)
+        if repeated := _repeated(events):
             verdict.duplicated.append(f"{conversation_id}: the tracker holds twice: {repeated}")
         # A tip or a notice may be told before a question that has waited for longer.
-        order = [seq for event, seq in numbered if event == "user"]
+        order = [seq for event, seq in events if event == "user"]
         if any(after < before for before, after in pairwise(order)):
             verdict.reordered.append(f"{conversation_id}: the tracker holds the order {order}")
+
+
+def numbered(events: Iterable[Mapping[str, Any]]) -> Sequence[tuple[str, int]]:
+    """Of a tracker's events, as they lie in Valkey, those that come from the record."""
+    return [
+        (str(event["event"]), int(event["metadata"]["seq"]))
+        for event in events
+        if event["event"] in {"user", "bot"} and "seq" in (event.get("metadata") or {})
+    ]
 
 
 def _repeated(values: Iterable[Any]) -> list[Any]:
