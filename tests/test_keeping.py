@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,10 +19,11 @@ from bot.conversations.tables import Conversation, Customer, Delivery, Message, 
 from bot.conversations.timeline import messages_after
 from bot.errors import UnknownCustomer, WrongSetting
 from bot.journeys.tips import send_next
-from bot.keeping import retention
+from bot.keeping import retention, sweeping
 from bot.keeping.belongings import MAX_MESSAGES
 from bot.keeping.retention import BATCH, Place, Swept
 from bot.keeping.sweeping import Keeping
+from bot.keeping.tables import Leftover
 from bot.settings import load_settings
 from tests.lives import Life, full_life, identifiers, newcomer, rows_of
 from tests.players import Stage
@@ -406,3 +408,32 @@ def test_a_place_is_passed_and_not_looked_at_again(database: Database) -> None:
 def test_a_negative_retention_is_refused(name: str) -> None:
     with pytest.raises(WrongSetting, match=f"USHER_{name.upper()}"):
         load_settings(_env_file=None, **{name: -1})
+
+
+async def _run_until(keeping: Keeping, done: Callable[[], bool]) -> None:
+    running = asyncio.create_task(keeping.run())
+    async with asyncio.timeout(20):
+        while not done():  # noqa: ASYNC110  the record tells, and it has no events
+            await asyncio.sleep(0.01)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+
+
+def test_a_worker_sweeps_by_itself_and_goes_on_when_redis_is_down(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweeping, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(sweeping, "SWEEP_SECONDS", 0.01)
+    first, second = newcomer(database, "zebrafish"), newcomer(database, "capybara")
+    ended(first, 90 * DAY)
+    settings = load_settings(_env_file=None, retention_days=30, redis_url="redis://127.0.0.1:1/0")
+
+    def all_gone() -> bool:
+        return not kept(database)
+
+    asyncio.run(_run_until(Keeping(database, settings), all_gone))
+    with database.write("test") as session:  # it is high time, and Redis does not answer
+        session.scalars(select(Leftover)).one().removed_at = now() - DAY
+    ended(second, 90 * DAY)
+    asyncio.run(_run_until(Keeping(database, settings), all_gone))

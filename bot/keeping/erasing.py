@@ -39,6 +39,9 @@ from bot.keeping.trackers import Trackers
 RECENTLY = timedelta(minutes=1)
 """Of a conversation in which something was written so lately Rasa may be writing a tracker."""
 
+TRIES = 3
+"""Of one transaction."""
+
 
 @dataclass(frozen=True)
 class Erased:
@@ -108,7 +111,7 @@ def erase(database: Database, customer_id: str, trackers: Trackers) -> Erased:
     """
     busy: set[str] = set()
     existed = False
-    while (more := _remove_some(database, customer_id, busy)) is not None:
+    while (more := _remove_some_or_retry(database, customer_id, busy)) is not None:
         existed = True
         if not more:
             break
@@ -123,6 +126,16 @@ def erase(database: Database, customer_id: str, trackers: Trackers) -> Erased:
         # The record has forgotten, and a worker removes them when Redis is back.
         return Erased(trackers_left=len(left), is_settling=bool(busy))
     return Erased(trackers_left=0, is_settling=bool(busy))
+
+
+def _remove_some_or_retry(database: Database, customer_id: str, busy: set[str]) -> bool | None:
+    """As `_remove_some`, which may meet a sweep the other way round: then one of them fails."""
+    for _ in range(TRIES - 1):
+        try:
+            return _remove_some(database, customer_id, busy)
+        except Unavailable:
+            continue
+    return _remove_some(database, customer_id, busy)
 
 
 def _remove_some(database: Database, customer_id: str, busy: set[str]) -> bool | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -49,18 +49,21 @@ class Keeping:
         try:
             while True:
                 await asyncio.sleep(PAUSE_SECONDS)
-                try:
-                    await self.settle()
-                    if time.monotonic() >= sweep_at:
-                        await self.sweep()
-                        sweep_at = time.monotonic() + SWEEP_SECONDS
-                except Unavailable as problem:
-                    log.warning("keeping waits", problem=str(problem))
-                except SQLAlchemyError:
-                    # A table that `belongings` does not know: turns must go on all the same.
-                    log.exception("keeping failed")
+                await self._attempt(self.settle)
+                if time.monotonic() >= sweep_at:  # also while Redis is down
+                    await self._attempt(self.sweep)
+                    sweep_at = time.monotonic() + SWEEP_SECONDS
         finally:
             self._trackers.close()
+
+    async def _attempt(self, job: Callable[[], Awaitable[object]]) -> None:
+        """Do it now; what fails is done the next time, and turns go on all the same."""
+        try:
+            await job()
+        except Unavailable as problem:
+            log.warning("keeping waits", job=job.__name__, problem=str(problem))
+        except SQLAlchemyError:  # a table that `belongings` does not know
+            log.exception("keeping failed", job=job.__name__)
 
     async def settle(self) -> None:
         """Finish erasures that were cut short, and remove the trackers that are left over.
