@@ -18,15 +18,15 @@ from bot.channels.webhook.sending import WebhookChannel
 from bot.conversations.database import Database, now
 from bot.conversations.nudges import Nudges
 from bot.conversations.tables import ChannelLease, Customer, Delivery, Message
-from bot.deliveries import attempts, failures, leases, pacing
+from bot.deliveries import attempts, failures, leases, pacing, sender
 from bot.deliveries.attempts import MAX_AGE, MAX_TRIES, Result
 from bot.deliveries.outbox import Outbox
 from bot.deliveries.pacing import Circuit, CircuitState, TokenBucket
 from bot.deliveries.states import State
-from bot.errors import Conflict, NotFound
+from bot.errors import Conflict, NotFound, Unavailable
 from bot.messages import Author
 from bot.settings import ROOT
-from tests.conftest import free_port
+from tests.conftest import free_port, wait_until
 from tests.outboxes import (
     HELP,
     NOWHERE,
@@ -607,6 +607,47 @@ def test_a_sender_that_was_taken_for_dead_writes_nothing(database: Database) -> 
     with pytest.raises(leases.LeaseLost):
         attempts.take(database, frozen, 10, HELP)
     assert delivery(database, reply).state == "pending"
+
+
+def test_an_attempt_that_its_sender_never_knew_of_was_not_made(database: Database) -> None:
+    reply, *_ = tell(database, customer_on(database), "a reply")
+    tip, *_ = tell(database, customer_on(database), "a tip", is_tip=True)
+    lease = leases.acquire(database, "webhook", "worker", restarted=False)
+    assert lease is not None
+    attempts.take(database, lease, 10, HELP)  # of a commit whose answer was lost
+    attempts.withdraw(database, lease, [reply])
+    assert (delivery(database, reply).state, delivery(database, reply).tries) == ("attempting", 1)
+    assert (delivery(database, tip).state, delivery(database, tip).tries) == ("pending", 0)
+
+
+def test_a_sender_that_cannot_renew_for_a_while_goes_on_when_nobody_has_taken_over(
+    database: Database, app: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "RENEW_SECONDS", 0.1)
+    monkeypatch.setattr(sender, "PAUSE_AFTER_ERROR", 0.02)
+    renewals = []
+
+    def renew(database: Database, lease: leases.Lease) -> None:
+        renewals.append(lease)
+        if len(renewals) < 3:
+            lease.ends_at = 0.0  # as if it were over
+            raise Unavailable("The database does not answer.")
+        original(database, lease)
+
+    original = leases.renew
+    monkeypatch.setattr(leases, "renew", renew)
+    tip_to = customer_on(database)
+
+    def act(message: Mapping[str, Any]) -> Answer:
+        wait_until(lambda: len(renewals) >= 3)  # its call outlives the lease
+        return accept(message)
+
+    app.act = act
+    tell(database, tip_to, "a tip", is_tip=True)
+    run_outbox(database, app, lambda: states(database, tip_to) == ["sent"])
+    assert app.texts == ["a tip"]
+    with database.read() as session:
+        assert session.get_one(ChannelLease, "webhook").token == 1
 
 
 def test_an_outbox_that_lost_its_channel_stops_sending_on_it(

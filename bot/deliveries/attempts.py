@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Select, func, select, text
+from sqlalchemy import Select, func, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from bot import metrics
@@ -131,6 +131,30 @@ def take(database: Database, lease: Lease, limit: int, help_url: str) -> list[At
                     Attempt(delivery.id, delivery.is_tip, delivery.tries, address, outgoing)
                 )
         return attempts
+
+
+def withdraw(database: Database, lease: Lease, sending: Sequence[str]) -> None:
+    """Take back attempts of this lease that were written, but of which the sender never knew.
+
+    Args:
+        sending: ids of those that it does know.
+
+    Raises:
+        LeaseLost: another sender has the channel.
+    """
+    with database.write("delivery_withdrawal") as session:
+        leases.check(session, lease)
+        session.execute(
+            update(Delivery)
+            .where(
+                Delivery.channel == lease.channel,
+                Delivery.state == State.ATTEMPTING,
+                text("deliveries.state IN ('pending', 'attempting')"),
+                Delivery.id.not_in(sending),
+            )
+            .values(state=State.PENDING, tries=Delivery.tries - 1)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def _end(delivery: Delivery, problem: str) -> None:

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import update
+from sqlalchemy import text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -39,11 +39,17 @@ class Lease:
     channel: str
     token: int
     ends_at: float
-    """By this process's own monotonic clock, counted from before the lease was written."""
+    """By a clock of this machine that nobody sets, from before the lease was written."""
 
     def is_ours(self) -> bool:
         """Whether nobody else can have taken the channel yet."""
-        return time.monotonic() < self.ends_at - MARGIN_SECONDS
+        return _elapsed() < self.ends_at - MARGIN_SECONDS
+
+
+def _elapsed() -> float:
+    """Seconds on a clock that nobody sets, and that also runs while the machine is suspended."""
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)  # Linux
+    return time.monotonic() if boottime is None else time.clock_gettime(boottime)
 
 
 def acquire(database: Database, channel: str, worker: str, *, restarted: bool) -> Lease | None:
@@ -61,7 +67,7 @@ def acquire(database: Database, channel: str, worker: str, *, restarted: bool) -
         known = session.get(ChannelLease, channel)
         if known is not None and not _is_free(known, mine):
             return None
-    began = time.monotonic()
+    began = _elapsed()
     with database.write("channel_lease") as session:
         lease = _locked(session, channel)
         if lease is None or not _is_free(lease, mine):
@@ -98,13 +104,13 @@ def _is_free(lease: ChannelLease, mine: str | None) -> bool:
 
 def _take_over(session: Session, channel: str) -> None:
     """Of what was being sent nobody knows whether it arrived."""
-    attempting = update(Delivery).where(
-        Delivery.channel == channel, Delivery.state == State.ATTEMPTING
+    unfinished = update(Delivery).where(
+        Delivery.channel == channel, text("deliveries.state IN ('pending', 'attempting')")
     )
+    attempting = unfinished.where(Delivery.state == State.ATTEMPTING)
     unknown = {"state": State.UNKNOWN, "problem": "The sender died while it was sending."}
     again = {"state": State.PENDING, "due_at": now()}
-    put_off = update(Delivery).where(
-        Delivery.channel == channel,
+    put_off = unfinished.where(
         Delivery.state == State.PENDING,
         Delivery.due_at > now() + 2 * MAX_WAIT,  # by a clock that has been put back since
     )
@@ -122,7 +128,7 @@ def renew(database: Database, lease: Lease) -> None:
     Raises:
         LeaseLost: it is another's now.
     """
-    began = time.monotonic()
+    began = _elapsed()
     with database.write("channel_heartbeat") as session:
         check(session, lease).leased_until = now() + LEASE
     lease.ends_at = began + LEASE.total_seconds()

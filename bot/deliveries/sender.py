@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -42,7 +43,8 @@ class Sender:
         self._help_url = help_url
         self._bucket = TokenBucket(channel.limits.per_second)
         self._circuit = Circuit()
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: dict[asyncio.Task[None], str] = {}
+        self._is_unsure = False
         self._stopping = False
 
     async def run(self) -> None:
@@ -86,10 +88,13 @@ class Sender:
         batcher = Batcher[Result, State](
             lambda results: attempts.finish(self._database, lease, results)
         )
-        renewing = asyncio.create_task(self._renew(lease))
+        hold = _Hold(lease, batcher, woken, asyncio.create_task(self._renew(lease)))
         try:
-            while lease.is_ours() and not renewing.done() and not self._stopping:
-                pause = await self._start_some(lease, batcher, woken)
+            while not hold.renewing.done() and not self._stopping:
+                # While it is not surely ours it may still be renewed: nobody need have taken it.
+                pause = PAUSE_AFTER_ERROR
+                if lease.is_ours():
+                    pause = await self._start_some(hold)
                 if pause > 0:
                     await wait_for(woken, pause)
             if self._stopping and self._sending:
@@ -99,12 +104,13 @@ class Sender:
         except LeaseLost as problem:
             log.warning("channel lost", channel=lease.channel, problem=str(problem))
         finally:
-            await _stop(renewing, *self._sending)
+            await _stop(hold.renewing, *self._sending)
             metrics.CIRCUIT_OPEN.labels(lease.channel).set(0)  # from now on another worker tells
             with suppress(Unavailable):
                 await asyncio.to_thread(leases.release, self._database, lease)
 
     async def _renew(self, lease: Lease) -> None:
+        """Hold the channel until it is lost."""
         while True:
             await asyncio.sleep(leases.RENEW_SECONDS)
             try:
@@ -114,9 +120,7 @@ class Sender:
             except Unavailable as problem:  # our own clock tells when it is over
                 log.warning("lease not renewed", channel=lease.channel, problem=str(problem))
 
-    async def _start_some(
-        self, lease: Lease, batcher: Batcher[Result, State], woken: asyncio.Event
-    ) -> float:
+    async def _start_some(self, hold: "_Hold") -> float:
         """Begin to send what is due and allowed now.
 
         Returns:
@@ -127,60 +131,57 @@ class Sender:
         if room < 1:
             return max(self._circuit.wait(), self._bucket.wait()) or FALLBACK_SECONDS
         try:
-            taken = await asyncio.to_thread(
-                attempts.take, self._database, lease, room, self._help_url
-            )
+            taken = await asyncio.to_thread(self._take, hold.lease, room)
         except Unavailable as problem:
             log.warning("waiting for the database", problem=str(problem))
-            await asyncio.sleep(PAUSE_AFTER_ERROR)
-            return 0
+            self._is_unsure = True
+            return PAUSE_AFTER_ERROR
         self._bucket.spend(len(taken))
         for attempt in taken:
-            task = asyncio.create_task(
-                self._send(lease, attempt, self._circuit.permit(), batcher, woken)
-            )
-            self._sending.add(task)
-            task.add_done_callback(partial(self._ended, lease, woken))
+            task = asyncio.create_task(self._send(hold, attempt, self._circuit.permit()))
+            self._sending[task] = attempt.delivery_id
+            task.add_done_callback(partial(self._ended, hold))
         return 0 if len(taken) == room else FALLBACK_SECONDS
 
-    def _ended(self, lease: Lease, woken: asyncio.Event, task: "asyncio.Task[None]") -> None:
+    def _take(self, lease: Lease, room: int) -> list[Attempt]:
+        if self._is_unsure:  # a commit that was not answered may have been one
+            attempts.withdraw(self._database, lease, list(self._sending.values()))
+            self._is_unsure = False
+        return attempts.take(self._database, lease, room, self._help_url)
+
+    def _ended(self, hold: "_Hold", task: "asyncio.Task[None]") -> None:
         """There is room again, and the customer's next message may be due."""
-        self._sending.discard(task)
-        woken.set()
+        del self._sending[task]
+        hold.woken.set()
         if not task.cancelled() and (problem := task.exception()) is not None:
             # Its delivery is left as "attempting", and a new lease settles that.
-            log.error("sending went wrong", channel=lease.channel, exc_info=problem)
-            lease.ends_at = 0.0
+            log.error("sending went wrong", channel=hold.lease.channel, exc_info=problem)
+            hold.renewing.cancel()
 
-    async def _send(
-        self,
-        lease: Lease,
-        attempt: Attempt,
-        permit: Permit,
-        batcher: Batcher[Result, State],
-        woken: asyncio.Event,
-    ) -> None:
+    async def _send(self, hold: "_Hold", attempt: Attempt, permit: Permit) -> None:
         try:
-            if not lease.is_ours():
-                return  # frozen since the attempt was written: it is no longer ours to make
+            # Frozen since the attempt was written? Then it is renewed soon, or we are cancelled.
+            while not hold.lease.is_ours():  # noqa: ASYNC110  a time that comes
+                await asyncio.sleep(PAUSE_AFTER_ERROR)
             point("delivery.before_send")
             result = await self._call(attempt, permit)
             point("delivery.after_send")
         finally:
             self._circuit.withdrawn(permit)
-        state = await self._record(lease, result, batcher)
+        state = await self._record(hold, result)
+        if state is None:
+            return
         if state is State.PENDING:  # look again just when it is due
-            asyncio.get_running_loop().call_later(result.wait, woken.set)
-        if state is not None:
-            metrics.DELIVERIES.labels(lease.channel, state).inc()
-            log.info(
-                "delivery",
-                channel=lease.channel,
-                delivery=attempt.delivery_id,
-                state=state,
-                tries=attempt.tries,
-                problem=result.problem,
-            )
+            asyncio.get_running_loop().call_later(result.wait, hold.woken.set)
+        metrics.DELIVERIES.labels(self._channel.name, state).inc()
+        log.info(
+            "delivery",
+            channel=self._channel.name,
+            delivery=attempt.delivery_id,
+            state=state,
+            tries=attempt.tries,
+            problem=result.problem,
+        )
 
     async def _call(self, attempt: Attempt, permit: Permit) -> Result:
         """Call the channel and judge what came of it."""
@@ -223,20 +224,30 @@ class Sender:
             return Result(attempt.delivery_id, State.FAILED, said)
         return Result(attempt.delivery_id, State.PENDING, problem, wait=wait, counts=counts)
 
-    async def _record(
-        self, lease: Lease, result: Result, batcher: Batcher[Result, State]
-    ) -> State | None:
+    async def _record(self, hold: "_Hold", result: Result) -> State | None:
         """Write a result; None when the channel was taken over, whose new sender has decided."""
-        while lease.is_ours():
+        while True:
             try:
-                return await batcher(result)
+                return await hold.batcher(result)
             except Unavailable as problem:
                 log.warning("waiting for the database", problem=str(problem))
                 await asyncio.sleep(PAUSE_AFTER_ERROR)
             except LeaseLost:
-                break
-        log.warning("result not recorded", delivery=result.delivery_id, state=result.state)
-        return None
+                log.warning("result not recorded", delivery=result.delivery_id, state=result.state)
+                return None
+
+
+@dataclass(frozen=True)
+class _Hold:
+    """One time of holding a channel, from taking its lease until losing it."""
+
+    lease: Lease
+    batcher: Batcher[Result, State]
+    """Writes results."""
+    woken: asyncio.Event
+    """Set when it is time to look for something to do."""
+    renewing: "asyncio.Task[None]"
+    """Ends when the lease is lost."""
 
 
 async def _stop(*tasks: "asyncio.Task[Any]") -> None:
