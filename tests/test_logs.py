@@ -13,6 +13,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -20,6 +21,8 @@ import jwt
 import pytest
 import structlog
 from sqlalchemy import text
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from bot import logs
 from bot.conversations.database import Database
@@ -30,7 +33,7 @@ from bot.rasa_extensions import private_logs
 from bot.settings import ROOT
 from bot.signatures import sign
 from tests.chatting import visitor
-from tests.conftest import Serve
+from tests.conftest import Serve, wait_until
 from tests.outboxes import customer_on, deliveries, run_outbox, tell
 from tests.players import Asked, Stage
 from tests.scenes import add_agent, new_customer, say, waiting
@@ -264,6 +267,29 @@ def test_a_row_that_the_database_refuses_is_not_logged(
     (line,) = lines_of(logged, "unexpected error")
     assert "IntegrityError" in line["exception"]
     assert line["route"] == "/api/v1/messages"
+
+
+def test_an_error_on_a_websocket_is_not_logged_with_its_words(
+    gateway: httpx.Client,
+    database: Database,
+    logged: io.StringIO,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    customer = visitor(gateway)
+    address = str(gateway.base_url.join("/api/v1/chat")).replace("http", "ws", 1)
+    break_messages(database)
+    with connect(address, proxy=None) as socket:
+        socket.send(json.dumps({"type": "hello", "token": customer.token}))
+        socket.recv(timeout=10)
+        message = {"type": "message", "client_message_id": NAME, "text": WORDS}
+        socket.send(json.dumps(message))
+        with suppress(ConnectionClosed):
+            while True:
+                socket.recv(timeout=10)
+    wait_until(lambda: "uvicorn.error" in logged.getvalue())
+    (line,) = [each for each in lines(logged) if each.get("logger") == "uvicorn.error"]
+    assert "IntegrityError" in line["exception"]
+    assert WORDS not in "".join(capfd.readouterr())
 
 
 def test_what_an_agent_does_is_logged_without_words(
