@@ -22,6 +22,7 @@ from sqlalchemy.engine import make_url
 
 from bot.conversations.database import Database
 from bot.gateway.app import create_app
+from bot.keeping.trackers import Trackers
 from bot.messages import LANGUAGES
 from bot.operations.migrating import migrate
 from bot.settings import Settings, load_settings
@@ -104,6 +105,19 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 def valkey_url(valkey: Settings) -> str:
     """A real Valkey with a password, shared by the tests of one run."""
     return valkey.effective_redis_url
+
+
+@pytest.fixture
+def redis(valkey_url: str) -> Iterator[Redis]:
+    with Redis.from_url(valkey_url, decode_responses=True) as client:
+        yield client
+
+
+@pytest.fixture
+def trackers(valkey_url: str) -> Iterator[Trackers]:
+    found = Trackers(valkey_url)
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 import json
 import tracemalloc
-from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,15 +16,9 @@ from bot.keeping.exporting import PAGE, WITHHELD, Export
 from bot.keeping.trackers import Trackers
 from bot.operations import forgetting
 from bot.operations.forgetting import CustomerFinder
+from bot.operations.migrating import migrate
 from bot.settings import load_settings
 from tests.lives import full_life, identifiers, newcomer, remember, rows_of
-
-
-@pytest.fixture
-def trackers(valkey_url: str) -> Iterator[Trackers]:
-    found = Trackers(valkey_url)
-    yield found
-    found.close()
 
 
 def exported(database: Database, trackers: Trackers, customer_id: str) -> dict[str, Any]:
@@ -52,12 +45,9 @@ def test_everything_that_the_record_has_of_a_customer_is_in_their_export(
         assert plain({key: row[key] for key in row if key not in WITHHELD}) in written, table
 
 
-def test_trackers_are_in_the_export(
-    database: Database, trackers: Trackers, valkey_url: str
-) -> None:
+def test_trackers_are_in_the_export(database: Database, trackers: Trackers, redis: Redis) -> None:
     life = full_life(database, "zebrafish")
-    with Redis.from_url(valkey_url) as redis:
-        remember(redis, life)
+    remember(redis, life)
     found = exported(database, trackers, life.id)["trackers"]
     assert set(found) == set(life.conversations)
     assert found[life.conversations[0]]["events"] == [{"text": "my zebrafish"}]
@@ -95,8 +85,6 @@ def test_messages_are_in_their_order_however_many_there_are(
 
 
 def test_a_long_export_is_not_kept_in_memory(trackers: Trackers, tmp_path: Path) -> None:
-    from bot.operations.migrating import migrate
-
     database = Database(f"sqlite:///{tmp_path / 'usher.db'}")
     migrate(database)
     life = newcomer(database, "zebrafish")
