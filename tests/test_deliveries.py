@@ -450,6 +450,22 @@ def test_while_the_app_is_down_no_tries_are_used_up_and_afterwards_all_arrives(
     assert len(app.received) == len(ids)
 
 
+def test_an_error_of_ours_on_one_channel_does_not_stop_the_others(
+    database: Database, app: Vendor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take(database: Database, lease: leases.Lease, *others: Any) -> list[attempts.Attempt]:
+        if lease.channel == "other":
+            raise KeyError("a mistake")
+        return original(database, lease, *others)
+
+    original = attempts.take
+    monkeypatch.setattr(attempts, "take", take)
+    customer = customer_on(database)
+    tell(database, customer, "hello")
+    channels = [OtherChannel(app.settings()), WebhookChannel(app.settings())]
+    run_outbox(database, channels, lambda: states(database, customer) == ["sent"])
+
+
 def test_a_dead_channel_costs_the_others_nothing(database: Database, app: Vendor) -> None:
     hanging = threading.Event()
 

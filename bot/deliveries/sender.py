@@ -81,7 +81,12 @@ class Sender:
                 continue
             restarted = False
             log.info("sending", channel=lease.channel, token=lease.token)
-            await self._hold(lease, woken)
+            try:
+                await self._hold(lease, woken)
+            except Exception:
+                # Of this channel; the others, and turns, go on.
+                log.exception("sending went wrong", channel=lease.channel)
+                await asyncio.sleep(FALLBACK_SECONDS)
 
     async def _hold(self, lease: Lease, woken: asyncio.Event) -> None:
         """Send while the lease is ours, and leave nothing running when it is not."""
