@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, select, text
+from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint, event, select, text
 
-from bot.conversations.database import Database, now
+from bot.conversations.database import Base, Database, now
 from bot.conversations.ownership import Owner
 from bot.conversations.tables import Conversation, Customer, Delivery, Message, Turn
 from bot.conversations.timeline import messages_after
@@ -359,7 +359,7 @@ def test_a_sweep_that_is_killed_is_taken_up_by_the_next_one(
     ended(life, 90 * DAY)
     (tmp_path / f"retention.{moment}").write_text("SIGKILL")
     script = (
-        "import sys; from bot.conversations.database import Database, now;"
+        "import sys; from bot.conversations.database import Base, Database, now;"
         "from bot.keeping import retention; from datetime import timedelta;"
         "before = now() - timedelta(days=30);"
         "retention.remove_conversations(Database(sys.argv[1]), before, None)"
@@ -374,6 +374,24 @@ def test_a_sweep_that_is_killed_is_taken_up_by_the_next_one(
     assert seqs(life) == ([1, 2] if moment == "before_commit" else [])
     assert sweep(database).messages == (2 if moment == "before_commit" else 0)
     assert kept(database) == set()
+
+
+def test_whatever_refers_to_what_is_removed_is_found_by_an_index() -> None:
+    """Or each removed row would cost a look at every row of the table that refers to it."""
+    for table in Base.metadata.sorted_tables:
+        found = {
+            next(iter(each.columns)).name
+            for each in table.constraints
+            if isinstance(each, UniqueConstraint | PrimaryKeyConstraint)
+        }
+        found |= {
+            next(iter(each.columns)).name
+            for each in table.indexes
+            if each.dialect_options["sqlite"]["where"] is None
+        }
+        for key in table.foreign_keys:
+            if key.column.table.name != "agents":  # they stay
+                assert key.parent.name in found, f"{table.name}.{key.parent.name} has no index"
 
 
 def test_the_look_for_old_traces_uses_its_index(database: Database) -> None:
