@@ -1,5 +1,6 @@
 """The crash test's verdict: clean when nothing happened, and a finding for each thing amiss."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ from bot.conversations.intake import accept, incoming
 from bot.conversations.tables import Delivery, Message, Turn
 from tests.crash.diary import Acknowledgement, AgentsDiary, Diary, Said, Seen
 from tests.crash.points import OUT_OF_REACH, all_points, within_reach
+from tests.crash.report import Report
 from tests.crash.verdict import Trackers, Verdict, judge, numbered
 from tests.players import Stage
 from tests.scenes import SILENCE, new_customer, timeline
@@ -174,3 +176,32 @@ def test_every_point_of_the_source_is_struck_unless_it_is_said_why_not() -> None
     for start in OUT_OF_REACH:
         assert any(each.startswith(start) for each in points), f"{start} is no point any more"
     assert points > set(within_reach())
+
+
+def test_a_report_is_text_and_json(evening: Evening) -> None:
+    evening.diary.said.pop()
+    report = Report(
+        kills=2,
+        seed=1,
+        database="SQLite",
+        broken_by="",
+        seconds=3.0,
+        seconds_killing=1.0,
+        seconds_to_rest=1.0,
+        customers=1,
+        retries={"503": 2},
+        killed={"worker": 2},
+        frozen={},
+        ended={},
+        flushed=0,
+        points={"turn.before_commit": 2, "tip.before_commit": 0},
+        verdict=evening.verdict(),
+    )
+    assert report.never_struck == ["tip.before_commit"]
+    text = report.as_text()
+    assert "| **lost** | 0 |" in text
+    assert "| **duplicated** | 1 |" in text
+    assert "nobody wrote" in text
+    read = json.loads(report.as_json())
+    assert read["killed"] == {"worker": 2}
+    assert read["verdict"]["counts"]["messages"] == 1

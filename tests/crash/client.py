@@ -41,8 +41,6 @@ class Client:
         self._next = rng.randrange(len(gateways))
         self._rng = rng
         self.refusals = Refusals()
-        self.answers = 0
-        """Requests that were answered."""
         self.retries: Counter[str] = Counter()
         """Requests that had to be repeated, by what was wrong."""
 
@@ -94,7 +92,6 @@ class Client:
             try:
                 answer = await make()
                 if answer.status in accepted:
-                    self.answers += 1
                     return answer
                 problem = str(answer.status)
                 if answer.status not in _PASSING:

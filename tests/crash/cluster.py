@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +234,25 @@ class Cluster:
         """Processes that are stopped at this moment, by whomever."""
         return [each for each in self.processes.values() if each.pid and _is_stopped(each.pid)]
 
+    async def is_ready(self, kind: str) -> bool:
+        """Whether a kind that starts slowly has started; the others always have."""
+        settings = self.settings
+        address = {
+            "knowledge": f"{settings.knowledge_url}/healthz",
+            "rasa": f"{settings.rasa_url}/webhooks/usher/ready",
+        }.get(kind)
+        if address is None:
+            return True
+        timeout = aiohttp.ClientTimeout(total=1)
+        try:
+            async with (
+                aiohttp.ClientSession(timeout=timeout) as http,
+                http.get(address) as answer,
+            ):
+                return answer.status == HTTPStatus.OK
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
     async def wait_until_ready(self, seconds: float = READY_SECONDS) -> None:
         until = time.monotonic() + seconds
         timeout = aiohttp.ClientTimeout(total=5)
@@ -243,7 +263,7 @@ class Cluster:
                     with suppress(aiohttp.ClientError, TimeoutError):
                         async with http.get(f"{address}/healthz") as answer:
                             said = await answer.text()
-                            if answer.status == 200:
+                            if answer.status == HTTPStatus.OK:
                                 break
                     assert time.monotonic() < until, f"not ready after {seconds} s: {said}"
                     assert not any(each.done() for each in self._listening), "a zygote has ended"

@@ -48,6 +48,12 @@ class Diary:
     purchases: list[str] = field(default_factory=list)
     """Event ids that were answered with 202 or 200."""
 
+    @property
+    def progress(self) -> int:
+        """Grows with every acknowledgement, and with everything that is shown."""
+        acknowledged = sum(bool(each.acknowledged) for each in self.said)
+        return acknowledged + sum(len(shown) for shown in self.seen.values())
+
     def heard_after(self, seq: int) -> bool:
         """Whether any connection has shown something of the other side after a message."""
         return any(

@@ -31,8 +31,8 @@ ARMED_AT_ONCE = 4
 ARMED_SECONDS = 6.0
 """A point that is not reached for so long is given up for now."""
 LEASE_SECONDS = 10.0
-ANSWERS, ANSWER_SECONDS = 5, 3.0
-"""Between two acts so many requests are answered, or so long nothing is done."""
+WORK, WORK_SECONDS = 4, 4.0
+"""Between two acts so many messages are acknowledged or shown, or so long nothing is done."""
 
 
 @dataclass(frozen=True)
@@ -83,20 +83,20 @@ class Killer:
     def killed(self) -> int:
         return sum(self._cluster.deaths.killed.values())
 
-    async def run(self, progress: Callable[[int], None], answers: Callable[[], int]) -> None:
+    async def run(self, progress: Callable[[int], None], work_done: Callable[[], int]) -> None:
         """Until there are enough kills; then nothing is armed or frozen any more.
 
         Args:
-            answers: how many requests of clients have been answered. Between two acts there
-                are always some, or a slow machine would do nothing but start processes.
+            work_done: grows with what customers have got done. Between two acts it always
+                grows, or a slow machine would do nothing but start processes.
         """
         try:
             while self.killed < self._kills:
                 progress(self.killed)
-                enough, until = answers() + ANSWERS, time.monotonic() + ANSWER_SECONDS
+                enough, until = work_done() + WORK, time.monotonic() + WORK_SECONDS
                 await asyncio.sleep(min(self._rng.expovariate(1 / self._pause), 5 * self._pause))
                 self._look()
-                while answers() < enough and time.monotonic() < until:
+                while work_done() < enough and time.monotonic() < until:
                     await asyncio.sleep(0.05)
                     self._look()
                 await self._act()
@@ -110,11 +110,11 @@ class Killer:
             await self._flush()
         elif kind < FLUSH + AT_A_POINT:
             if len(self._armed) < ARMED_AT_ONCE:
-                self._arm()
+                await self._arm()
         else:
-            self._strike()
+            await self._strike()
 
-    def _arm(self) -> None:
+    async def _arm(self) -> None:
         """Write an order for a point; those that were struck least come first."""
         free = [each for each in self._points if each not in self._armed]
         if not free:
@@ -127,20 +127,20 @@ class Killer:
             holds_lock = point.endswith(".before_commit") and self._rng.random() < 0.8
             frozen_for = self._length("" if holds_lock else "worker")
         elif self._rng.random() < STRIKE_THE_ASKED:
-            target = self._asked(point)
+            target = await self._asked(point)
         signal_name = "SIGSTOP" if frozen_for else "SIGKILL"
         temporary = self._faults / f".new.{point}"
         temporary.write_text(f"{signal_name} {target}".strip())
         temporary.rename(self._faults / point)
         self._armed[point] = _Order(time.monotonic() + ARMED_SECONDS, frozen_for)
 
-    def _asked(self, point: str) -> str:
+    async def _asked(self, point: str) -> str:
         """The pid of a process that is asked at a point, or nothing."""
         for start, names in _ASKED.items():
             if point.startswith(start):
                 process = self._cluster.processes[self._rng.choice(names)]
-                is_spared = process.kind not in self._weights
-                return "" if is_spared or process.pid == 0 else str(process.pid)
+                ready = process.kind in self._weights and await self._cluster.is_ready(process.kind)
+                return str(process.pid) if ready and process.pid else ""
         return ""
 
     def _freezing(self) -> bool:
@@ -152,9 +152,11 @@ class Killer:
             return LEASE_SECONDS + self._rng.uniform(1, 3)
         return self._rng.uniform(0.2, 7 if kind in {"gateway", "worker"} else 2.5)
 
-    def _strike(self) -> None:
+    async def _strike(self) -> None:
         kinds = list(self._weights)
         (kind,) = self._rng.choices(kinds, [self._weights[each] for each in kinds])
+        if not await self._cluster.is_ready(kind):
+            return
         name = self._rng.choice([n for n, p in self._cluster.processes.items() if p.kind == kind])
         if self._rng.random() < FREEZE and not self._freezing():
             self._freeze_next = self._length(kind)

@@ -43,7 +43,9 @@ class Report:
         return sorted(point for point, times in self.points.items() if times == 0)
 
     def as_json(self) -> str:
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False, sort_keys=True)
+        values = asdict(self)
+        values["verdict"]["counts"] = dict(self.verdict.counts)  # asdict() spoils a Counter
+        return json.dumps(values, indent=1, ensure_ascii=False, sort_keys=True)
 
     def as_text(self) -> str:
         """In Markdown."""

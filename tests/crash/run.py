@@ -27,6 +27,7 @@ from tests.crash.app import App, AppCustomer, send_reports
 from tests.crash.client import Client
 from tests.crash.cluster import Cluster, running
 from tests.crash.customers import Visitor
+from tests.crash.diary import Diary
 from tests.crash.killer import WEIGHTS, Killer
 from tests.crash.record import unfinished
 from tests.crash.report import Report
@@ -146,7 +147,7 @@ class _Run:
         ]
         await killer.run(
             lambda killed: self._progress("killing", killed),
-            lambda: sum(each.answers for each in self._clients),
+            lambda: sum(each.progress for each in self._diaries),
         )
         seconds_killing = time.monotonic() - began
         self._progress("coming to rest", killer.killed)
@@ -160,7 +161,7 @@ class _Run:
         await asyncio.gather(working, reporting, *chairs, return_exceptions=True)
         self._progress("judging", killer.killed)
         await self._let_all_come_back()
-        diaries = [each.diary for each in (*self._visitors, *self._app_customers)]
+        diaries = self._diaries
         trackers = _trackers(cluster.settings)
         verdict = judge(database, diaries, agent.diary, trackers, app.arrived)
         refused = [each for client in self._clients for each in client.refusals.found]
@@ -184,6 +185,10 @@ class _Run:
             points=dict(killer.struck),
             verdict=verdict,
         )
+
+    @property
+    def _diaries(self) -> list[Diary]:
+        return [each.diary for each in (*self._visitors, *self._app_customers)]
 
     async def _chair(self, cluster: Cluster, app: App | None) -> None:
         """One customer after the other, as long as there is killing."""
