@@ -143,6 +143,7 @@ def test_messages_are_counted_by_what_became_of_them(gateway: httpx.Client) -> N
     assert found["usher_messages_total{result=accepted}"] == 1
     assert found["usher_messages_total{result=repeated}"] == 1
     assert found["usher_messages_total{result=conflict}"] == 1
+    assert found["usher_messages_total{result=invalid_input}"] == 1
     assert found["usher_intake_seconds_count"] == 2
     assert found["usher_batch_size_count{batch=intake}"] == 3
 

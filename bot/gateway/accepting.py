@@ -5,22 +5,32 @@ from typing import Any
 import structlog
 
 from bot import metrics
-from bot.conversations.intake import Incoming
+from bot.conversations.intake import incoming
 from bot.conversations.nudges import TIMELINE, TURNS
+from bot.conversations.timeline import WEB_CHAT
 from bot.gateway.context import Gateway
 
 log = structlog.get_logger()
 
 
-async def accept(gateway: Gateway, message: Incoming) -> dict[str, Any]:
+async def accept(
+    gateway: Gateway,
+    customer_id: str,
+    client_message_id: str,
+    text: str,
+    language: str | None,
+    channel: str = WEB_CHAT,
+) -> dict[str, Any]:
     """Record a customer's message; the acknowledgement of what cannot be lost any more.
 
     Raises:
         RateLimited: the customer writes too much.
+        InvalidInput: see `intake.incoming`.
         Conflict, NotFound, Unavailable: see `intake.accept_all`.
     """
     with metrics.taking_in() as taken:
-        gateway.message_limit.take(message.customer_id)
+        gateway.message_limit.take(customer_id)
+        message = incoming(customer_id, client_message_id, text, language, channel)
         accepted = await gateway.intake(message)
         taken(accepted.repeated)
     log.info(
@@ -28,12 +38,12 @@ async def accept(gateway: Gateway, message: Incoming) -> dict[str, Any]:
         conversation=accepted.conversation_id,
         message=accepted.message_id,
         seq=accepted.seq,
-        channel=message.channel,
+        channel=channel,
         repeated=accepted.repeated,
     )
     if not accepted.repeated:
         gateway.nudges.send(TURNS, accepted.conversation_id)
-        gateway.nudges.send(TIMELINE, message.customer_id)
+        gateway.nudges.send(TIMELINE, customer_id)
     return {
         "message_id": accepted.message_id,
         "conversation_id": accepted.conversation_id,

@@ -8,7 +8,7 @@ from fastapi.responses import JSONResponse
 from bot.channels.webhook import events
 from bot.channels.webhook.events import MessageEvent, StatusEvent
 from bot.channels.webhook.sending import NAME as WEBHOOK
-from bot.conversations import addresses, intake
+from bot.conversations import addresses
 from bot.deliveries import reports
 from bot.deliveries.states import State
 from bot.errors import UnknownCustomer
@@ -47,8 +47,8 @@ async def _record(gateway: Gateway, channel: str, event: MessageEvent) -> JSONRe
         event.language or gateway.settings.default_language,
         event.external_id,
     )
-    message = intake.incoming(customer_id, event.id, event.text, event.language, channel)
-    return JSONResponse(await accept(gateway, message), 202)
+    accepted = await accept(gateway, customer_id, event.id, event.text, event.language, channel)
+    return JSONResponse(accepted, 202)
 
 
 async def _report(gateway: Gateway, channel: str, event: StatusEvent) -> JSONResponse:

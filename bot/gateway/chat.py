@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 
 from bot import metrics
-from bot.conversations import customers, feedback, intake, timeline
+from bot.conversations import customers, feedback, timeline
 from bot.conversations.nudges import wait_for
 from bot.conversations.timeline import Seen
 from bot.errors import InvalidInput, Unauthenticated, UnknownCustomer, UsherError
@@ -258,8 +258,7 @@ async def _customer(gateway: Gateway, token: str) -> AsyncIterator[str]:
 
 
 async def _accept(gateway: Gateway, customer_id: str, body: NewMessage) -> dict[str, Any]:
-    message = intake.incoming(customer_id, body.client_message_id, body.text, body.language)
-    return await accept(gateway, message)
+    return await accept(gateway, customer_id, body.client_message_id, body.text, body.language)
 
 
 async def _read(gateway: Gateway, customer_id: str, after: int) -> Sequence[dict[str, Any]]:
