@@ -6,6 +6,7 @@
 
 import argparse
 import random
+import signal
 import statistics
 import sys
 import tempfile
@@ -168,6 +169,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str]) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # else PostgreSQL would stay behind
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     console, options = Console(), _options(arguments)
     fsync = parts.fsync_ms(options.folder or Path(tempfile.gettempdir()))

@@ -9,6 +9,7 @@ benchmarks/README.md says what is measured.
 import argparse
 import asyncio
 import json
+import signal
 import statistics
 import sys
 import tempfile
@@ -267,12 +268,13 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         "--combine", action="store_true", help="answer together what comes together"
     )
     parser.add_argument("--folder", type=Path, help="where the databases are put, else /tmp")
-    parser.add_argument("--profile", default="", help="file for the workers' cProfile")
+    parser.add_argument("--profile", default="", help="files for where the workers' time goes")
     parser.add_argument("--trial", action="store_true", help="print, and keep no results")
     return parser.parse_args(arguments)
 
 
 def main(arguments: Sequence[str]) -> None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # else PostgreSQL would stay behind
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
     console, options = Console(), _options(arguments)
     result = {

@@ -1,15 +1,15 @@
 """A real worker whose assistant repeats what it hears: the record is all that costs time.
 
 A process of its own; its settings come from the environment, as those of any worker.
-`--profile FILE` writes where its time goes, as cProfile knows it.
+`--profile FILE` writes where its time goes.
 """
 
 import asyncio
 import base64
-import cProfile
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, cast
 
 import structlog
@@ -73,14 +73,15 @@ async def work() -> None:
 
 def main() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(30))
-    profiler = cProfile.Profile() if "--profile" in sys.argv else None
-    if profiler:
-        profiler.enable()
+    sampler = None
+    if "--profile" in sys.argv:
+        from sampling import Sampler  # beside this file, which is the process's main one
+
+        sampler = Sampler()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(work())
-    if profiler:
-        profiler.disable()
-        profiler.dump_stats(sys.argv[sys.argv.index("--profile") + 1])
+    if sampler:
+        sampler.write(Path(sys.argv[sys.argv.index("--profile") + 1]))
 
 
 if __name__ == "__main__":
