@@ -397,7 +397,7 @@ def list_deliveries(
 
 @deliveries_app.command("retry")
 def retry_delivery(
-    delivery: Annotated[str, typer.Argument(metavar="[ID]", help="As listed.")] = "",
+    delivery: Annotated[str, typer.Argument(metavar="ID", help="As listed.")] = "",
     everything: Annotated[
         bool, typer.Option("--all", help="All that failed within the last day.")
     ] = False,
