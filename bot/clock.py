@@ -16,16 +16,22 @@ JUMP_SECONDS = 2.0
 """What is more than this at once is a jump, not a correction."""
 
 
+def elapsed() -> float:
+    """Seconds on a clock that nobody sets, and that also runs while the machine is suspended."""
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)  # Linux
+    return time.monotonic() if boottime is None else time.clock_gettime(boottime)
+
+
 class Clock:
     """Wall time that only ever runs on."""
 
     def __init__(self) -> None:
-        self._offset = time.time() - time.monotonic()
+        self._offset = time.time() - elapsed()
         self._jumped = 0.0
 
     def now(self) -> datetime:
         """The time in UTC."""
-        counted = time.monotonic()
+        counted = elapsed()
         offset = time.time() - counted
         jump = offset - self._offset
         if abs(jump) <= JUMP_SECONDS:

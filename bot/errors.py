@@ -80,6 +80,10 @@ class Disconnected(Unavailable):
     """The connection broke before the answer came: the part may have died of the request."""
 
 
+class TimedOut(Unavailable):
+    """No answer in time: the part may be busy, frozen, or stuck on just this request."""
+
+
 class WrongSetting(UsherError):
     """A setting has a value that cannot work; the message names the key."""
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import aiohttp
 import structlog
 
-from bot.errors import Disconnected, NotReached, Unavailable
+from bot.errors import Disconnected, NotReached, TimedOut, Unavailable
 from bot.faults import point
 
 log = structlog.get_logger()
@@ -112,6 +112,8 @@ class InternalClient:
         kind = NotReached if _not_reached(problem) else Unavailable
         if isinstance(problem, aiohttp.ServerDisconnectedError | ConnectionResetError):
             kind = Disconnected
+        elif kind is Unavailable and isinstance(problem, TimeoutError):
+            kind = TimedOut
         raise kind(f"{self._name} does not answer: {problem!r}") from problem
 
     def _in_order(self, key: str | None) -> list[str]:

@@ -2,15 +2,17 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from typer.testing import CliRunner
 
 from bot import bootstrap
 from bot.cli import app
-from bot.conversations.database import Database
+from bot.conversations.database import Database, now
 from bot.conversations.ownership import Owner
-from bot.errors import Conflict, Disconnected, NotFound, NotReached, Unavailable
+from bot.conversations.tables import Message
+from bot.errors import Conflict, Disconnected, NotFound, NotReached, TimedOut, Unavailable
 from bot.handoff import queue
 from bot.messages import TurnResult
 from bot.texts import texts
@@ -91,6 +93,7 @@ def test_neighbours_are_answered_while_a_message_fails_again_and_again(stage: St
         (Unavailable("status 503"), False, False),
         (NotReached("refused"), True, False),
         (Disconnected("it died of it"), False, True),
+        (TimedOut("busy"), True, False),
     ],
 )
 def test_an_outage_makes_no_dead_letters(
@@ -103,6 +106,18 @@ def test_an_outage_makes_no_dead_letters(
     assert len(dead_letters.waiting(stage.database)) == is_poison
     owner = conversation_of(stage.database, conversation).owner
     assert owner == (Owner.WAITING if is_poison else Owner.ASSISTANT)
+
+
+def test_what_a_part_is_stuck_on_for_minutes_is_poison(stage: Stage) -> None:
+    stage.assistant.act = failing(TimedOut("it hangs"))
+    accepted = say(stage.database, new_customer(stage.database), POISON)
+    try_often(stage, accepted.conversation_id)
+    assert dead_letters.waiting(stage.database) == []
+    with stage.database.write("test") as session:
+        message = session.get_one(Message, accepted.message_id)
+        message.created_at = now() - timedelta(minutes=2)
+    try_often(stage, accepted.conversation_id)
+    assert len(dead_letters.waiting(stage.database)) == 1
 
 
 def test_a_retried_dead_letter_is_answered_and_the_assistant_goes_on(stage: Stage) -> None:

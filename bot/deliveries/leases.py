@@ -4,7 +4,6 @@ Limits of a vendor so hold with any number of workers, and messages of one custo
 order. Whoever takes a channel over decides what becomes of what its predecessor was sending.
 """
 
-import time
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -12,6 +11,7 @@ from sqlalchemy import text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from bot.clock import elapsed
 from bot.conversations.database import Database, now
 from bot.conversations.tables import ChannelLease, Delivery
 from bot.deliveries.states import State
@@ -43,13 +43,7 @@ class Lease:
 
     def is_ours(self) -> bool:
         """Whether nobody else can have taken the channel yet."""
-        return _elapsed() < self.ends_at - MARGIN_SECONDS
-
-
-def _elapsed() -> float:
-    """Seconds on a clock that nobody sets, and that also runs while the machine is suspended."""
-    boottime = getattr(time, "CLOCK_BOOTTIME", None)  # Linux
-    return time.monotonic() if boottime is None else time.clock_gettime(boottime)
+        return elapsed() < self.ends_at - MARGIN_SECONDS
 
 
 def acquire(database: Database, channel: str, worker: str, *, restarted: bool) -> Lease | None:
@@ -67,7 +61,7 @@ def acquire(database: Database, channel: str, worker: str, *, restarted: bool) -
         known = session.get(ChannelLease, channel)
         if known is not None and not _is_free(known, mine):
             return None
-    began = _elapsed()
+    began = elapsed()
     with database.write("channel_lease") as session:
         lease = _locked(session, channel)
         if lease is None or not _is_free(lease, mine):
@@ -128,7 +122,7 @@ def renew(database: Database, lease: Lease) -> None:
     Raises:
         LeaseLost: it is another's now.
     """
-    began = _elapsed()
+    began = elapsed()
     with database.write("channel_heartbeat") as session:
         check(session, lease).leased_until = now() + LEASE
     lease.ends_at = began + LEASE.total_seconds()

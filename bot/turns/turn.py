@@ -11,7 +11,7 @@ import structlog
 from bot import metrics
 from bot.conversations.batching import Batcher
 from bot.conversations.database import Database
-from bot.errors import Disconnected, NotReached, Unavailable
+from bot.errors import Disconnected, NotReached, TimedOut, Unavailable
 from bot.faults import point
 from bot.knowledge.client import KnowledgeClient
 from bot.messages import Match, TurnResult
@@ -21,6 +21,9 @@ from bot.turns.beginning import Work
 from bot.turns.ending import Finished
 
 log = structlog.get_logger()
+
+PATIENCE_MS = 60_000
+"""From this age on a message may be what a part is stuck on; before, there is just much to do."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class Taker:
         raise Unavailable("The assistant's tracker cannot be brought up to date.")
 
     async def _failed(self, work: Work, problem: Exception) -> None:
-        counts = await self._is_its_own_fault(problem)
+        counts = await self._is_its_own_fault(work, problem)
         reason = str(problem) if isinstance(problem, Unavailable) else type(problem).__name__
         log.warning(
             "turn failed",
@@ -103,8 +106,10 @@ class Taker:
         if await asyncio.to_thread(ending.fail, self.database, work, reason, counts, self.recovery):
             log.error("dead letter: a human is asked", problem=reason)
 
-    async def _is_its_own_fault(self, problem: Exception) -> bool:
+    async def _is_its_own_fault(self, work: Work, problem: Exception) -> bool:
         """Whether a turn failed though nothing is down, or a process died of it."""
         if isinstance(problem, NotReached):
             return False
+        if isinstance(problem, TimedOut) and work.waited_ms < PATIENCE_MS:
+            return False  # who is only busy says that it is well
         return isinstance(problem, Disconnected) or await self.all_well()
