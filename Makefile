@@ -47,6 +47,7 @@ bench: setup-dev  ## accuracy, speed, load, the record and its growth; results a
 	$(PYTHON) benchmarks/load.py
 	$(PYTHON) benchmarks/record.py
 	$(PYTHON) benchmarks/growth.py
+	$(PYTHON) benchmarks/channels.py
 
 web:  ## build the widget and the console (needs Node.js)
 	cd web && npm ci && npm run build
