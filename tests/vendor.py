@@ -121,6 +121,9 @@ def vendor(act: Act = accept, port: int = 0) -> Iterator[Vendor]:
         allow_reuse_address = True
         request_queue_size = 128
 
+        def handle_error(self, *_: Any) -> None:
+            pass  # a sender that was killed in the middle of its request
+
     with Server(("127.0.0.1", port), Handler) as server:
         app.port = server.server_address[1]
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
