@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -97,28 +98,26 @@ class Probe:
 
 
 def measure(kind: str, options: argparse.Namespace, console: Console) -> dict[int, Measured]:
-    found: dict[int, Measured] = {}
+    probes: dict[int, Probe] = {}
     with (
         tempfile.TemporaryDirectory(prefix="usher-growth-", dir=options.folder) as name,
         parts.database_urls(kind, Path(name)) as urls,
+        ExitStack() as opened,
     ):
         Path(name).chmod(0o755)
-        database = Database(next(urls))
-        filler = Filler(database)
-        try:
-            for size in sizes(options.largest):
-                started = time.perf_counter()
-                filled = filler.fill(size)
-                took = time.perf_counter() - started
-                console.print(f"{kind}: {size:,} messages, filled in {took:.0f} s", highlight=False)
-                Probe(database, filled).once()  # statements are compiled, pages are read
-                probe = Probe(database, filled)
-                for _ in range(options.times):
-                    probe.once()
-                found[size] = probe.times
-        finally:
-            database.close()
-    return found
+        for size in sizes(options.largest):
+            started = time.perf_counter()
+            database = Database(next(urls))
+            opened.callback(database.close)
+            filled = Filler(database).fill(size)
+            took = time.perf_counter() - started
+            console.print(f"{kind}: {size:,} messages, filled in {took:.0f} s", highlight=False)
+            Probe(database, filled).once()  # statements are compiled, pages are read
+            probes[size] = Probe(database, filled)
+        for _ in range(options.times):
+            for probe in probes.values():  # in turn: other work on the machine counts for all
+                probe.once()
+    return {size: probe.times for size, probe in probes.items()}
 
 
 def _tables(found: dict[str, dict[int, Measured]]) -> Iterator[str]:
