@@ -98,7 +98,11 @@ def vendor(act: Act = accept, port: int = 0) -> Iterator[Vendor]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            length = int(self.headers["Content-Length"])
+            body = self.rfile.read(length)
+            if len(body) < length:  # the sender was killed in the middle
+                self.close_connection = True
+                return
             answer = app.take(body, dict(self.headers))
             if answer.drop:
                 self.close_connection = True
