@@ -16,7 +16,7 @@ from typing import Any
 
 from sqlalchemy import DateTime, Dialect, Engine, TypeDecorator, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -167,5 +167,6 @@ def _translated() -> Iterator[None]:
         yield
     except DataError as error:  # PostgreSQL stores no null character
         raise InvalidInput("A value has a character that cannot be stored.") from error
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
+    except (OperationalError, InterfaceError, InternalError, PoolTimeout) as error:
+        # InternalError: PostgreSQL has ended the transaction of a process that was frozen in it.
         raise Unavailable("The database does not answer. Try again in a moment.") from error
