@@ -8,10 +8,8 @@ from bot.errors import Unavailable
 from tests.conftest import wait_until
 
 
+@pytest.mark.parametrize("database", ["postgres"], indirect=True)
 def test_a_transaction_that_was_idle_for_too_long_is_unavailable(database: Database) -> None:
-    if database.is_sqlite:
-        pytest.skip("SQLite waits for as long as it takes: the lock is the process's own")
-
     def is_gone(pid: int) -> bool:
         with database.read() as session:
             alive = session.execute(
