@@ -45,6 +45,8 @@ log = structlog.get_logger()
 
 PROBE_SECONDS = 2.0
 _PAUSE_AFTER_ERROR = 1.0
+_GATHER_SECONDS = 0.02
+"""Between two looks for turns: under load they are begun together, which costs all writers less."""
 
 
 class Worker:
@@ -151,6 +153,8 @@ class Worker:
             task = asyncio.create_task(self._take_turn(work))
             self._turns[task] = work.lease
             task.add_done_callback(lambda done: self._turns.pop(done))
+        if begun:
+            await asyncio.sleep(_GATHER_SECONDS)
         return len(begun)
 
     async def _take_turn(self, work: Work) -> None:

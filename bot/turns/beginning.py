@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.orm import Session, load_only
 
 from bot.conversations.database import Database, now
@@ -18,6 +18,8 @@ from bot.turns.leases import Lease
 
 MAX_TOGETHER = 10
 """The most messages of one turn."""
+IS_OPEN = text("turns.state = 'open'")
+"""Written out: for a parameter neither database takes a partial index."""
 NEEDED = load_only(
     Message.conversation_id,
     Message.seq,
@@ -38,8 +40,8 @@ class Work:
 
     lease: Lease
     turn_id: str
-    message_id: str
-    """The last of the turn's messages: the one that its replies answer."""
+    message_ids: tuple[str, ...]
+    """The turn's messages in their order; its replies answer the last one."""
     customer_id: str
     language: str
     after: int
@@ -74,6 +76,8 @@ def begin(database: Database, worker: str, limit: int, together: bool) -> list[W
                     message.pending = False  # it is the human's
                 leases.give_back(conversation, more=False)
         turns = _turns(session, mine, pending, together)
+    # The conversations are ours now: the rest need not keep other writers waiting.
+    with database.read() as session:
         history = unsaid(session, mine)
         products = products_of(session, [each.customer_id for each in mine])
         return [
@@ -111,8 +115,9 @@ def _turns(
     together: bool,
 ) -> Mapping[str, tuple[Turn, list[Message]]]:
     """Each conversation's open turn, or a new one, with its messages."""
-    is_open = Turn.conversation_id.in_([each.id for each in conversations]), Turn.state == "open"
-    turns = {turn.conversation_id: turn for turn in session.scalars(select(Turn).where(*is_open))}
+    ours = Turn.conversation_id.in_([each.id for each in conversations])
+    opened = session.scalars(select(Turn).where(ours, IS_OPEN))
+    turns = {turn.conversation_id: turn for turn in opened}
     resumed = set(turns)
     chosen: dict[str, list[Message]] = {}
     for conversation in conversations:
@@ -135,7 +140,7 @@ def _turns(
         update(Message)
         .where(Message.id.in_(new))
         .values(turn_id=Turn.id)
-        .where(Turn.conversation_id == Message.conversation_id, Turn.state == "open")
+        .where(Turn.conversation_id == Message.conversation_id, IS_OPEN)
         .execution_options(synchronize_session=False)
     )
     return {each: (turns[each], chosen[each]) for each in chosen}
@@ -165,7 +170,7 @@ def _work(
     return Work(
         lease=Lease(conversation.id, conversation.lease_token),
         turn_id=turn.id,
-        message_id=last.id,
+        message_ids=tuple(message.id for message in messages),
         customer_id=conversation.customer_id,
         language=conversation.language,
         after=conversation.tracker_seq,

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from bot.conversations.database import Database, now
@@ -16,6 +16,7 @@ from bot.conversations.tables import Conversation, Customer, Message, Turn
 from bot.conversations.timeline import lock_customer
 from bot.errors import Conflict, NotFound
 from bot.handoff import queue
+from bot.turns.beginning import IS_OPEN
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class DeadLetter:
 def waiting(database: Database, limit: int = 1000) -> Sequence[DeadLetter]:
     """Dead letters that nobody has dealt with, the oldest first."""
     with database.read() as session:
-        dead = select(Turn).where(Turn.state == "dead").order_by(Turn.ended_at).limit(limit)
+        dead = select(Turn).where(text("turns.state = 'dead'")).order_by(Turn.ended_at).limit(limit)
         return [
             DeadLetter(
                 each.id,
@@ -65,7 +66,7 @@ def retry(database: Database, turn_id: str) -> str:
         turn, customer = _locked(session, turn_id)
         conversation = session.get_one(Conversation, turn.conversation_id, populate_existing=True)
         is_busy = session.scalars(
-            select(Turn.id).where(Turn.conversation_id == conversation.id, Turn.state == "open")
+            select(Turn.id).where(Turn.conversation_id == conversation.id, IS_OPEN)
         ).first()
         if is_busy is not None:
             raise Conflict("Another turn of this conversation is being taken. Try again later.")

@@ -77,18 +77,22 @@ def complete_all(
 def _writing(database: Database, works: Sequence[Work]) -> Iterator[tuple[Session, _Scene]]:
     """A transaction on the conversations that are still ours, with their customers locked."""
     with database.write("turn") as session:
+        # Turns and their messages are changed by the lease's holder alone, so they can be read
+        # before anything is locked; whether that is still us is found out after it.
+        turns = session.scalars(select(Turn).where(Turn.id.in_([work.turn_id for work in works])))
+        turn_of = {turn.id: turn for turn in turns}
+        own: dict[str, list[Message]] = {work.turn_id: [] for work in works}
+        ids = [each for work in works for each in work.message_ids]
+        said = select(Message).where(Message.id.in_(ids)).order_by(Message.seq).options(NEEDED)
+        for message in session.scalars(said):
+            own[message.turn_id or ""].append(message)
         customers = lock_customers(session, (work.customer_id for work in works))
         held = leases.lock(session, [work.lease for work in works])
-        mine = [work for work in works if work.lease.conversation_id in held]
-        turns = session.scalars(select(Turn).where(Turn.id.in_([work.turn_id for work in mine])))
-        waiting = Message.conversation_id.in_(held), Message.pending
-        own: dict[str, list[Message]] = {work.turn_id: [] for work in mine}
-        of_turns = select(Message).where(*waiting, Message.turn_id.in_(own)).options(NEEDED)
-        for message in session.scalars(of_turns.order_by(Message.seq)):
-            own[message.turn_id or ""].append(message)
-        others = select(Message.conversation_id).where(*waiting, Message.turn_id.is_(None))
+        others = select(Message.conversation_id).where(
+            Message.conversation_id.in_(held), Message.pending, Message.turn_id.is_(None)
+        )
         more = set(session.scalars(others.distinct()))
-        yield session, _Scene(held, customers, {turn.id: turn for turn in turns}, own, more)
+        yield session, _Scene(held, customers, turn_of, own, more)
 
 
 def _complete(session: Session, scene: _Scene, finished: Finished) -> None:

@@ -47,7 +47,9 @@ class Taker:
             Unavailable: the database does not answer; the turn is resumed when the lease expires.
         """
         with structlog.contextvars.bound_contextvars(
-            conversation=work.lease.conversation_id, message=work.message_id, turn=work.turn_id
+            conversation=work.lease.conversation_id,
+            message=work.message_ids[-1],
+            turn=work.turn_id,
         ):
             begun, part = time.monotonic(), "knowledge"
             try:
