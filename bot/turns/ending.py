@@ -185,8 +185,12 @@ def fail(database: Database, work: Work, problem: str, counts: bool, recovery: t
         words = texts(conversation.language)
         pending = select(Message).where(Message.conversation_id == conversation.id, Message.pending)
         unheard = [each for each in session.scalars(pending) if not each.apologised]
-        # Waiting as long again as it has taken so far: 2, 4, 8, 16 seconds, then every 30.
-        leases.give_back(conversation, more=True, wait=min(max(age, MIN_WAIT), MAX_WAIT))
+        # An outage may end at any moment: 2, 4, 8, 16 seconds, as long again as it has taken so
+        # far, then every 30. What may only be a load peak is given time: 2, 6, 18, 54 seconds.
+        wait = min(max(age, MIN_WAIT), MAX_WAIT)
+        if counts:
+            wait = MIN_WAIT * 3 ** (turn.tries - 1)
+        leases.give_back(conversation, more=True, wait=wait)
         if dead:
             _end(scene, work, "dead")
             text = words["system_recovered_handoff"]
