@@ -21,6 +21,8 @@ log = structlog.get_logger()
 CONNECT_SECONDS = 1.0
 KEPT_SECONDS = 3.0
 """The servers close an unused connection after five seconds; ours is gone before that."""
+HEALTH_PATHS = {"knowledge": "/healthz", "actions": "/health", "rasa": "/webhooks/usher/ready"}
+"""Where each kind of server says with 200 that it is ready."""
 LEFT_OUT_SECONDS = 5.0
 """A server that did not answer is asked again after this long, by one call at first."""
 

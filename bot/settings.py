@@ -252,6 +252,15 @@ class Settings(BaseSettings):
         return _parts(self.rasa_urls) or (self.rasa_url,)
 
     @property
+    def internal_servers(self) -> dict[str, tuple[str, ...]]:
+        """The servers of each kind that a turn needs."""
+        return {
+            "knowledge": self.knowledge_servers,
+            "actions": self.action_servers,
+            "rasa": self.rasa_servers,
+        }
+
+    @property
     def knowledge_port(self) -> int:
         return self.internal_port
 

@@ -29,7 +29,7 @@ from bot.conversations.nudges import (
 from bot.conversations.tables import Conversation
 from bot.deliveries.outbox import Outbox
 from bot.errors import Unavailable
-from bot.internal_http import InternalClient
+from bot.internal_http import HEALTH_PATHS, InternalClient
 from bot.journeys import tips
 from bot.keeping.sweeping import Keeping
 from bot.knowledge.client import KnowledgeClient
@@ -75,12 +75,8 @@ class Worker:
         self._knowledge = knowledge or KnowledgeClient(settings.knowledge_servers, secret)
         self._assistant = assistant or Assistant(settings.rasa_servers, secret)
         self._parts = {
-            path: InternalClient(name, servers, PROBE_SECONDS, secret)
-            for name, servers, path in (
-                ("The knowledge process", settings.knowledge_servers, "/healthz"),
-                ("The action server", settings.action_servers, "/health"),
-                ("The assistant", settings.rasa_servers, "/webhooks/usher/ready"),
-            )
+            kind: InternalClient(kind, servers, PROBE_SECONDS, secret)
+            for kind, servers in settings.internal_servers.items()
         }
         self._taker = Taker(
             database,
@@ -168,7 +164,7 @@ class Worker:
             else:
                 metrics.TURN_FAILURES.labels("record").inc()
             log.warning("turn lost", conversation=conversation, problem=str(problem))
-        except Exception:
+        except Exception:  # a mistake in one turn is no reason to leave the others
             log.exception("turn lost", conversation=conversation)
         else:
             self._tell(work.customer_id)
@@ -194,8 +190,8 @@ class Worker:
     async def _all_well(self) -> bool:
         """Whether everything that a turn needs says that it works."""
         try:
-            for path, part in self._parts.items():
-                await part.get(path, _is_well)
+            for kind, part in self._parts.items():
+                await part.get(HEALTH_PATHS[kind], _is_well)
         except Unavailable:
             return False
         return await self._nudges.reachable()

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from bot.errors import Unavailable
 from bot.gateway.context import Gateway, gateway_of
+from bot.internal_http import HEALTH_PATHS
 
 
 async def health(request: Request) -> JSONResponse:
@@ -18,11 +19,9 @@ async def health(request: Request) -> JSONResponse:
     Where there are several servers of a kind, `servers` says how many of them are ready.
     """
     gateway = gateway_of(request)
-    settings = gateway.settings
     kinds = {
-        "knowledge": [f"{url}/healthz" for url in settings.knowledge_servers],
-        "actions": [f"{url}/health" for url in settings.action_servers],
-        "rasa": [f"{url}/webhooks/usher/ready" for url in settings.rasa_servers],
+        kind: [url + HEALTH_PATHS[kind] for url in urls]
+        for kind, urls in gateway.settings.internal_servers.items()
     }
     database, redis, worker, *ready = await asyncio.gather(
         asyncio.to_thread(_record_answers, gateway),

@@ -4,11 +4,9 @@ from collections.abc import Iterator
 
 import httpx
 
-from bot.internal_http import authorization
+from bot.internal_http import HEALTH_PATHS, authorization
 from bot.operations.findings import Finding
 from bot.settings import Settings
-
-HEALTH_PATHS = {"knowledge": "/healthz", "actions": "/health", "rasa": "/webhooks/usher/ready"}
 
 
 def shared_parts(settings: Settings) -> Iterator[Finding]:

@@ -17,9 +17,8 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from bot.conversations.database import Database
 from bot.errors import UsherError
-from bot.internal_http import authorization
+from bot.internal_http import HEALTH_PATHS, authorization
 from bot.operations import doctor
-from bot.operations.fleet import HEALTH_PATHS
 from bot.operations.indexing import is_indexed
 from bot.operations.migrating import migrate
 from bot.operations.processes import STOP_SECONDS, environment, supervisor_config

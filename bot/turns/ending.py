@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -112,7 +111,13 @@ def _complete(session: Session, scene: _Scene, finished: Finished) -> None:
         "question": match.question,
         "candidates": [asdict(candidate) for candidate in match.candidates],
     }
-    scene.turns[work.turn_id].trace = _trace(finished, len(messages))
+    scene.turns[work.turn_id].trace = {
+        "messages": len(messages),
+        "match": message.match | {"article_language": match.article_language},
+        "dialogue": dict(result.trace),
+        "handoff": result.handoff.reason if result.handoff else None,
+        "timings": {"waited": work.waited_ms, **finished.timings},
+    }
     conversation.tracker_seq = max(conversation.tracker_seq, message.seq)
     conversation.language = result.language or match.language
     is_answer = match.outcome == Outcome.ANSWER and result.replies and result.replies[0].sources
@@ -137,25 +142,6 @@ def _end(scene: _Scene, work: Work, state: str) -> list[Message]:
     for message in scene.messages[turn.id]:
         message.pending = False
     return scene.messages[turn.id]
-
-
-def _trace(finished: Finished, messages: int) -> dict[str, Any]:
-    """What is kept of a turn for those who ask why; see `docs/observability.md`."""
-    match = finished.match
-    return {
-        "messages": messages,
-        "match": {
-            "outcome": match.outcome,
-            "confidence": round(match.confidence, 4),
-            "language": match.language,
-            "article_language": match.article_language,
-            "question": match.question,
-            "candidates": [asdict(candidate) for candidate in match.candidates],
-        },
-        "dialogue": dict(finished.result.trace),
-        "handoff": finished.result.handoff.reason if finished.result.handoff else None,
-        "timings": {"waited": finished.work.waited_ms, **finished.timings},
-    }
 
 
 def fail(database: Database, work: Work, problem: str, counts: bool, recovery: timedelta) -> bool:

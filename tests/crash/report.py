@@ -44,7 +44,8 @@ class Report:
 
     def as_json(self) -> str:
         values = asdict(self)
-        values["verdict"]["counts"] = dict(self.verdict.counts)  # asdict() spoils a Counter
+        for name in ("counts", "problems"):  # asdict() spoils a Counter
+            values["verdict"][name] = dict(getattr(self.verdict, name))
         return json.dumps(values, indent=1, ensure_ascii=False, sort_keys=True)
 
     def as_text(self) -> str:
@@ -60,7 +61,7 @@ class Report:
                 f"{counts['answered']}, {counts['turns']}"
             ),
             "left to a human": counts["for a human"],
-            "dead letters": counts["dead letters"],
+            "dead letters": _total(verdict.problems),
             "agent's replies, purchases, tips": (
                 f"{counts['agent replies']}, {counts['purchases']}, {counts['tips']}"
             ),

@@ -28,6 +28,8 @@ class Verdict:
     reordered: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     """What there was, and what is no fault but should be known."""
+    problems: Counter[str] = field(default_factory=Counter)
+    """Why turns became dead letters, by messages: an overloaded machine must not make any."""
     longest_silence: float = 0.0
     """Seconds from a customer's message to the next word of the other side, notices included."""
 
@@ -130,6 +132,7 @@ def _judge_fate(verdict: Verdict, record: Record, name: str, message: Message) -
         verdict.counts["answered"] += 1
     elif turn is not None and turn.state == "dead":
         verdict.counts["dead letters"] += 1
+        verdict.problems[turn.problem or ""] += 1
     elif turn is None and not message.pending and record.is_with_human(message):
         verdict.counts["for a human"] += 1
     else:
