@@ -19,10 +19,10 @@ import psutil
 import synthetic
 
 from bot import bootstrap
-from bot.knowledge.articles import Article, read_articles
-from bot.knowledge.embedding import Embedder
-from bot.knowledge.index import Index
-from bot.knowledge.matching import Matcher
+from bot.knowledge.articles.articles import Article, read_articles
+from bot.knowledge.search.embedding import Embedder
+from bot.knowledge.search.index import Index
+from bot.knowledge.search.matching import Matcher
 from bot.messages import LANGUAGES
 from bot.operations.processes import environment, programs
 from bot.settings import ROOT, Settings, load_settings

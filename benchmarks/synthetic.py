@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import yaml
 
-from bot.knowledge.articles import Article, read_articles
-from bot.knowledge.embedding import Embedder, Role, Shelf, Vectors
+from bot.knowledge.articles.articles import Article, read_articles
+from bot.knowledge.search.embedding import Embedder, Role, Shelf, Vectors
 from bot.settings import ROOT
 
 HERE = Path(__file__).parent

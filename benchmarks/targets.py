@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.knowledge.measures import wilson
+from bot.knowledge.evaluation.measures import wilson
 from bot.messages import LANGUAGES
 
 Sets = Mapping[str, Mapping[str, Any]]

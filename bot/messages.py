@@ -28,7 +28,7 @@ class Author(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What a match advises: one calibrated decision, see `bot.knowledge.matching`."""
+    """What a match advises: one calibrated decision, see `bot.knowledge.search.matching`."""
 
     ANSWER = "answer"
     CLARIFY = "clarify"

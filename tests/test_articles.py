@@ -7,14 +7,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bot.knowledge.articles import (
+from bot.knowledge.articles.articles import (
     MAX_FILE_BYTES,
     Article,
     Problem,
     read_article,
     read_articles,
 )
-from bot.knowledge.passages import MAX_PASSAGE_LENGTH, first_paragraph, split_passages
+from bot.knowledge.articles.passages import MAX_PASSAGE_LENGTH, first_paragraph, split_passages
 from bot.messages import LANGUAGES
 from tests.scenes import KNOWLEDGE_BASE
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bot.knowledge import measures
-from bot.knowledge.calibration import SCALES, Asked, Calibration, Evidence, calibrate
+from bot.knowledge.evaluation import measures
+from bot.knowledge.search.calibration import SCALES, Asked, Calibration, Evidence, calibrate
 
 ARTICLES = 12
 NOTHING = np.zeros(0)

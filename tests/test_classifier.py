@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from bot.knowledge import classifier
-from bot.knowledge.classifier import learn
+from bot.knowledge.search import classifier
+from bot.knowledge.search.classifier import learn
 
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.int64]

@@ -14,9 +14,9 @@ from typer.core import TyperGroup
 from bot.cli import app
 from bot.journeys.definitions import read_journeys
 from bot.journeys.purchases import parse_generic
-from bot.knowledge.articles import Problem, read_article
-from bot.knowledge.importing import import_articles
-from bot.knowledge.question_sets import read_questions
+from bot.knowledge.articles.articles import Problem, read_article
+from bot.knowledge.evaluation.question_sets import read_questions
+from bot.knowledge.imports.importing import import_articles
 from bot.settings import ROOT
 from bot.signatures import verify
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.knowledge.entities import EntityKind, EntityRecogniser, masked
-from bot.knowledge.normalising import normalise
+from bot.knowledge.language.entities import EntityKind, EntityRecogniser, masked
+from bot.knowledge.language.normalising import normalise
 
 RECOGNISE = EntityRecogniser(
     {"brio": "brio", "บริโอ": "brio", "بریو": "brio", "Máy lọc Clara": "clara", "E-Bike 2": "volta"}

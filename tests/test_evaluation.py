@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import InvalidInput
-from bot.knowledge import measures, reliability
-from bot.knowledge.embedding import Embedder
-from bot.knowledge.evaluation import Figures, Judged, by_language, figures, worst_misses
-from bot.knowledge.question_sets import Question, read_questions
+from bot.knowledge.evaluation import measures, reliability
+from bot.knowledge.evaluation.figures import Figures, Judged, by_language, figures, worst_misses
+from bot.knowledge.evaluation.question_sets import Question, read_questions
+from bot.knowledge.search.embedding import Embedder
 from bot.messages import Outcome
 from bot.operations.evaluating import Evaluation, evaluate
 from bot.settings import ROOT

@@ -17,13 +17,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.errors import InvalidInput
-from bot.knowledge.articles import Article, read_articles
-from bot.knowledge.drafts import id_of
-from bot.knowledge.front_matter import ID_PATTERN
-from bot.knowledge.import_csv import MAX_CSV_BYTES, read_csv
-from bot.knowledge.import_html import MAX_PAGE_BYTES, UnreadablePageError, read_page
-from bot.knowledge.import_pages import read_pages
-from bot.knowledge.importing import Imported, import_articles
+from bot.knowledge.articles.articles import Article, read_articles
+from bot.knowledge.articles.front_matter import ID_PATTERN
+from bot.knowledge.imports.csv_files import MAX_CSV_BYTES, read_csv
+from bot.knowledge.imports.drafts import id_of
+from bot.knowledge.imports.html_files import MAX_PAGE_BYTES, UnreadablePageError, read_page
+from bot.knowledge.imports.importing import Imported, import_articles
+from bot.knowledge.imports.pages import read_pages
 from bot.settings import ROOT
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bot.errors import InvalidInput
 from bot.journeys.definitions import read_journeys
-from bot.knowledge.articles import read_articles
+from bot.knowledge.articles.articles import read_articles
 from bot.messages import LANGUAGES
 from tests.scenes import JOURNEYS, KNOWLEDGE_BASE
 

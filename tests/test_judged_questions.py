@@ -10,8 +10,8 @@ import pytest
 
 from bot.conversations.database import Database
 from bot.conversations.feedback import collected, judge_answer
-from bot.knowledge.articles import Article
-from bot.knowledge.feedback import JudgedQuestions, weighed
+from bot.knowledge.articles.articles import Article
+from bot.knowledge.search.feedback import JudgedQuestions, weighed
 from bot.messages import Author, Feedback
 from tests.judging import talk
 from tests.scenes import new_customer

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.knowledge.articles import read_articles
-from bot.knowledge.language import LanguageDetector
+from bot.knowledge.articles.articles import read_articles
+from bot.knowledge.language.detecting import LanguageDetector
 from bot.messages import LANGUAGES
 from tests.scenes import KNOWLEDGE_BASE
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.knowledge.lexical import LexicalIndex
+from bot.knowledge.search.lexical import LexicalIndex
 
 WORDS = st.sampled_from(["refund", "money", "days", "delivery", "bike", "tyre", "the", "ราคา"])
 DOCUMENTS = st.lists(st.lists(WORDS, max_size=12), min_size=1, max_size=6)

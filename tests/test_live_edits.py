@@ -25,9 +25,9 @@ from hypothesis.stateful import (
 )
 
 from bot.errors import WrongSetting
-from bot.knowledge.articles import Article
-from bot.knowledge.folder import ArticleFolder
-from bot.knowledge.live import LiveArticles
+from bot.knowledge.articles.articles import Article
+from bot.knowledge.articles.folder import ArticleFolder
+from bot.knowledge.articles.live import LiveArticles
 from bot.knowledge.service import create_app, load_matcher
 from bot.operations.doctor import before_start
 from bot.settings import ROOT, Settings, load_settings

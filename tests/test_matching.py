@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from bot.knowledge.articles import Article, read_articles
-from bot.knowledge.embedding import Embedder
-from bot.knowledge.index import Index
-from bot.knowledge.matching import Matcher
+from bot.knowledge.articles.articles import Article, read_articles
+from bot.knowledge.search.embedding import Embedder
+from bot.knowledge.search.index import Index
+from bot.knowledge.search.matching import Matcher
 from bot.messages import Author, Feedback, Match, Outcome
 from bot.settings import ROOT
 

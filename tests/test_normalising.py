@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.knowledge.normalising import normalise
-from bot.knowledge.vietnamese import AccentRestorer, without_accents
+from bot.knowledge.language.normalising import normalise
+from bot.knowledge.language.vietnamese import AccentRestorer, without_accents
 
 TEXTS = st.text(max_size=100) | st.text(
     alphabet="يىئكأإٱآةۀ۰۱٠١๐๑กเแาํำัีู่้็มaeouyixvàáòúýÉqW\u200c\u200b\u200d\u0640\u0301\u0300"

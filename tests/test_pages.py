@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from bot.knowledge.articles import read_articles
+from bot.knowledge.articles.articles import read_articles
 from bot.messages import LANGUAGES
 from bot.texts import texts
 from tests.chatting import assert_error

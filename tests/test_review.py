@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.knowledge.articles import Article, read_articles
-from bot.knowledge.embedding import Embedder
-from bot.knowledge.review import Finding, Kind, review
-from bot.knowledge.statements import statements
+from bot.knowledge.articles.articles import Article, read_articles
+from bot.knowledge.review.reviewing import Finding, Kind, review
+from bot.knowledge.review.statements import statements
+from bot.knowledge.search.embedding import Embedder
 from bot.messages import LANGUAGES
 from bot.settings import ROOT
 from tests.scenes import KNOWLEDGE_BASE

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bot.knowledge.normalising import normalise
-from bot.knowledge.tokens import Tokeniser
+from bot.knowledge.language.normalising import normalise
+from bot.knowledge.language.tokens import Tokeniser
 
 TOKENISER = Tokeniser()
 LANGUAGES = st.sampled_from(["en", "vi", "th", "fa", "de", "ja", "", "no such language"])

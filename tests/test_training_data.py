@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import yaml
 
-from bot.knowledge.normalising import normalise
+from bot.knowledge.language.normalising import normalise
 from bot.messages import LANGUAGES
 from bot.operations.training import examples
 from bot.settings import ROOT

@@ -161,8 +161,8 @@ def evaluate(
     if not 0.5 < precision < 1:
         raise typer.BadParameter("must be above 0.5 and below 1", param_hint="--precision")
 
-    from bot.knowledge import reliability
-    from bot.knowledge.embedding import Embedder
+    from bot.knowledge.evaluation import reliability
+    from bot.knowledge.search.embedding import Embedder
     from bot.operations import evaluating
 
     if diagram is not None:
@@ -199,7 +199,7 @@ def review(
 
     Findings are to be judged: two similar sentences may both be right.
     """
-    from bot.knowledge.embedding import Embedder
+    from bot.knowledge.search.embedding import Embedder
     from bot.operations import reviewing
 
     settings = bootstrap.settings()

@@ -13,7 +13,7 @@ from bot.gateway import channels, chat, console, http, pages, purchases
 from bot.gateway.context import Gateway
 from bot.gateway.health import health
 from bot.journeys.definitions import read_journeys
-from bot.knowledge.folder import ArticleFolder
+from bot.knowledge.articles.folder import ArticleFolder
 from bot.settings import Settings
 
 log = structlog.get_logger()

@@ -21,7 +21,7 @@ from bot.gateway.http import Body, read_body
 from bot.handoff import agents, queue
 from bot.handoff.tables import Agent, Handoff
 from bot.journeys.tables import Purchase
-from bot.knowledge.articles import Article
+from bot.knowledge.articles.articles import Article
 from bot.messages import Source
 from bot.turns import reading_traces
 

@@ -17,7 +17,7 @@ from bot.gateway.http import RateLimit
 from bot.gateway.watching import Watch
 from bot.internal_http import authorization
 from bot.journeys.definitions import Journey
-from bot.knowledge.folder import ArticleFolder
+from bot.knowledge.articles.folder import ArticleFolder
 from bot.settings import Settings
 
 

@@ -23,7 +23,7 @@ class KnowledgeClient:
     async def match(
         self, text: str, language: str, products: Sequence[str] = (), topic: str = ""
     ) -> Match:
-        """The outcome for a message, see `bot.knowledge.matching`.
+        """The outcome for a message, see `bot.knowledge.search.matching`.
 
         Raises:
             Unavailable: the knowledge process does not answer in time.

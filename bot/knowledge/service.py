@@ -17,13 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bot import metrics
 from bot.errors import WrongSetting
-from bot.knowledge.articles import Article
-from bot.knowledge.embedding import Embedder
-from bot.knowledge.feedback import JudgedQuestions, ReadFeedback, no_feedback
-from bot.knowledge.folder import ArticleFolder
-from bot.knowledge.index import Index
-from bot.knowledge.live import LiveArticles
-from bot.knowledge.matching import Matcher
+from bot.knowledge.articles.articles import Article
+from bot.knowledge.articles.folder import ArticleFolder
+from bot.knowledge.articles.live import LiveArticles
+from bot.knowledge.search.embedding import Embedder
+from bot.knowledge.search.feedback import JudgedQuestions, ReadFeedback, no_feedback
+from bot.knowledge.search.index import Index
+from bot.knowledge.search.matching import Matcher
 from bot.messages import Feedback
 from bot.settings import Settings
 

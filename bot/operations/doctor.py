@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.conversations.database import Database
 from bot.errors import UsherError
 from bot.journeys.definitions import read_journeys
-from bot.knowledge.articles import read_articles
+from bot.knowledge.articles.articles import read_articles
 from bot.operations import fleet
 from bot.operations.findings import Finding as Finding
 from bot.operations.migrating import is_current

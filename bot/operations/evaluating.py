@@ -12,10 +12,9 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from bot.errors import InvalidInput
-from bot.knowledge import measures
-from bot.knowledge.articles import Article, Problem, read_articles
-from bot.knowledge.embedding import Embedder
-from bot.knowledge.evaluation import (
+from bot.knowledge.articles.articles import Article, Problem, read_articles
+from bot.knowledge.evaluation import measures
+from bot.knowledge.evaluation.figures import (
     ALL,
     Judged,
     as_arrays,
@@ -24,9 +23,10 @@ from bot.knowledge.evaluation import (
     judge,
     worst_misses,
 )
-from bot.knowledge.index import Index, Progress
-from bot.knowledge.matching import Matcher
-from bot.knowledge.question_sets import read_questions
+from bot.knowledge.evaluation.question_sets import read_questions
+from bot.knowledge.search.embedding import Embedder
+from bot.knowledge.search.index import Index, Progress
+from bot.knowledge.search.matching import Matcher
 from bot.operations.progress import bar, console
 from bot.settings import ROOT
 

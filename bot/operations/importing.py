@@ -9,8 +9,8 @@ from pathlib import Path
 from rich.console import Console
 
 from bot.errors import InvalidInput
-from bot.knowledge.articles import printable
-from bot.knowledge.importing import Imported, import_articles
+from bot.knowledge.articles.articles import printable
+from bot.knowledge.imports.importing import Imported, import_articles
 from bot.operations.progress import bar
 from bot.settings import Settings
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import httpx
 
 from bot.internal_http import authorization
-from bot.knowledge.articles import Problem, changed_at
+from bot.knowledge.articles.articles import Problem, changed_at
 from bot.operations.progress import bar
 from bot.settings import Settings
 
@@ -34,8 +34,8 @@ def index(settings: Settings) -> Indexed:
     Raises:
         WrongSetting: there is no such folder, or the embedding model cannot be loaded.
     """
-    from bot.knowledge.embedding import Embedder  # torch: slow to import, needed here only
-    from bot.knowledge.index import Index
+    from bot.knowledge.search.embedding import Embedder  # torch: slow to import, needed here only
+    from bot.knowledge.search.index import Index
     from bot.knowledge.service import load_folder
 
     folder = load_folder(settings)

@@ -82,7 +82,7 @@ def train(settings: Settings, meanwhile: Callable[[], object] = lambda: None) ->
     Raises:
         TrainingFailed: with the end of what Rasa said.
     """
-    from bot.knowledge.embedding import Embedder  # torch: slow to import, needed here only
+    from bot.knowledge.search.embedding import Embedder  # torch: slow to import, needed here only
 
     started = time.monotonic()
     embedder = Embedder(settings.embedding_model, settings.data_dir / "vectors")

@@ -6,7 +6,7 @@ from functools import cache
 import yaml
 
 from bot.journeys.definitions import read_journeys
-from bot.knowledge.articles import Article, read_articles
+from bot.knowledge.articles.articles import Article, read_articles
 from bot.settings import ROOT
 from bot.texts import texts
 

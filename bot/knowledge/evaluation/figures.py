@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from bot.knowledge import measures
-from bot.knowledge.matching import Matcher
-from bot.knowledge.question_sets import Question
+from bot.knowledge.evaluation import measures
+from bot.knowledge.evaluation.question_sets import Question
+from bot.knowledge.search.matching import Matcher
 from bot.messages import Outcome
 
 ALL = "all"

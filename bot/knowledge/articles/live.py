@@ -8,8 +8,8 @@ from pathlib import Path
 import structlog
 from watchfiles import awatch
 
-from bot.knowledge.articles import Article, Problem
-from bot.knowledge.folder import ArticleFolder
+from bot.knowledge.articles.articles import Article, Problem
+from bot.knowledge.articles.folder import ArticleFolder
 
 log = structlog.get_logger()
 

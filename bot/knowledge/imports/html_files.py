@@ -15,7 +15,7 @@ from urllib.parse import urljoin
 import trafilatura
 from trafilatura.settings import DEFAULT_CONFIG
 
-from bot.knowledge.archives import archive_kind
+from bot.knowledge.imports.archives import archive_kind
 
 MAX_PAGE_BYTES = 5_000_000
 MAX_ELEMENTS = 50_000

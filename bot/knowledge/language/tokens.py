@@ -21,7 +21,7 @@ import spacy
 from pythainlp.tokenize import newmm, subword_tokenize
 from spacy.language import Language
 
-from bot.knowledge.vietnamese import without_accents
+from bot.knowledge.language.vietnamese import without_accents
 
 _RULES = {"en", "fa"}
 """Languages that spaCy's own rules are used for; the others share the rules of all (`xx`).

@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from bot.knowledge.common_words import VIETNAMESE
+from bot.knowledge.language.common_words import VIETNAMESE
 
 _WORD = re.compile(r"\w+")
 _NO_UNIT = re.compile(r"\b(?<!\d )\w+")

@@ -14,8 +14,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
-from bot.knowledge.common_words import ENGLISH, ENGLISH_ANYWHERE, VIETNAMESE
-from bot.knowledge.vietnamese import SHORTHAND, without_accents
+from bot.knowledge.language.common_words import ENGLISH, ENGLISH_ANYWHERE, VIETNAMESE
+from bot.knowledge.language.vietnamese import SHORTHAND, without_accents
 
 _THAI = re.compile(r"[\u0e00-\u0e7f]")
 _ARABIC = re.compile(r"[\u0600-\u06ff\ufb50-\ufdff\ufe70-\ufefc]")

@@ -15,8 +15,8 @@ from datetime import date
 import structlog
 
 from bot.errors import Unavailable
-from bot.knowledge.articles import Article
-from bot.knowledge.normalising import normalise
+from bot.knowledge.articles.articles import Article
+from bot.knowledge.language.normalising import normalise
 from bot.messages import Author, Feedback
 
 log = structlog.get_logger()

@@ -13,15 +13,15 @@ from functools import lru_cache
 
 import numpy as np
 
-from bot.knowledge.articles import Article
-from bot.knowledge.calibration import SCALES, Asked, Evidence, calibrate
-from bot.knowledge.classifier import LeftOut, Matrix, Rows, learn
-from bot.knowledge.embedding import Vectors
-from bot.knowledge.everyday import EVERYDAY
-from bot.knowledge.feedback import Weighed
-from bot.knowledge.lexical import LexicalIndex
-from bot.knowledge.normalising import normalise
-from bot.knowledge.tokens import Tokeniser
+from bot.knowledge.articles.articles import Article
+from bot.knowledge.language.everyday import EVERYDAY
+from bot.knowledge.language.normalising import normalise
+from bot.knowledge.language.tokens import Tokeniser
+from bot.knowledge.search.calibration import SCALES, Asked, Evidence, calibrate
+from bot.knowledge.search.classifier import LeftOut, Matrix, Rows, learn
+from bot.knowledge.search.embedding import Vectors
+from bot.knowledge.search.feedback import Weighed
+from bot.knowledge.search.lexical import LexicalIndex
 
 _MOST_QUESTIONS = 1000
 """Of one kind and language that a knowledge base asks itself; more say little more."""

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from bot.knowledge.articles import (
+from bot.knowledge.articles.articles import (
     Article,
     Problem,
     article_files,
@@ -22,7 +22,7 @@ from bot.knowledge.articles import (
     parse_article,
     read_file,
 )
-from bot.knowledge.last_good import LastGood
+from bot.knowledge.articles.last_good import LastGood
 
 Key = tuple[str, str]
 """Language and id of an article."""

@@ -15,7 +15,7 @@ import spacy
 from spacy.matcher import Matcher, PhraseMatcher
 from spacy.tokens import Doc
 
-from bot.knowledge.entity_patterns import (
+from bot.knowledge.language.entity_patterns import (
     BETWEEN,
     THAI,
     TOKEN,
@@ -24,7 +24,7 @@ from bot.knowledge.entity_patterns import (
     names_an_order,
     patterns,
 )
-from bot.knowledge.normalising import normalise
+from bot.knowledge.language.normalising import normalise
 
 
 class EntityKind(StrEnum):

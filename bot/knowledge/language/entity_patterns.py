@@ -7,7 +7,7 @@ attacker can type.
 import re
 from typing import Any
 
-from bot.knowledge.vietnamese import without_accents
+from bot.knowledge.language.vietnamese import without_accents
 
 THAI = re.compile(r"[\u0e00-\u0e7f]+")
 

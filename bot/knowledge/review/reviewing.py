@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
 
-from bot.knowledge.articles import Article
-from bot.knowledge.contradictions import contradictions
-from bot.knowledge.embedding import Embedder, Vectors
-from bot.knowledge.likeness import WordSets, nearest
-from bot.knowledge.normalising import normalise
-from bot.knowledge.statements import common_quantities, plain, statements, words_of
+from bot.knowledge.articles.articles import Article
+from bot.knowledge.language.normalising import normalise
+from bot.knowledge.review.contradictions import contradictions
+from bot.knowledge.review.likeness import WordSets, nearest
+from bot.knowledge.review.statements import common_quantities, plain, statements, words_of
+from bot.knowledge.search.embedding import Embedder, Vectors
 
 _NEAR_DUPLICATE = {"vi": 0.55}
 _NEAR_DUPLICATE_ELSE = 0.45

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot.knowledge.archives import archive_kind
-from bot.knowledge.articles import Problem, read_file
-from bot.knowledge.drafts import Draft, id_of, one_line_title
-from bot.knowledge.front_matter import CONTROL, ID_PATTERN, says_something
+from bot.knowledge.articles.articles import Problem, read_file
+from bot.knowledge.articles.front_matter import CONTROL, ID_PATTERN, says_something
+from bot.knowledge.imports.archives import archive_kind
+from bot.knowledge.imports.drafts import Draft, id_of, one_line_title
 
 MAX_CSV_BYTES = 50_000_000
 MAX_ROWS = 100_000

@@ -6,16 +6,16 @@ from functools import partial
 
 import numpy as np
 
-from bot.knowledge.articles import Article
-from bot.knowledge.classifier import Rows
-from bot.knowledge.embedding import MAX_LENGTH, Embedder, Role, Vectors
-from bot.knowledge.entities import EntityKind, EntityRecogniser, masked
-from bot.knowledge.everyday import EVERYDAY
-from bot.knowledge.evidence import Found, JudgedQuery, LanguagePart, Query, Text, texts_of
-from bot.knowledge.feedback import weighed
-from bot.knowledge.language import LanguageDetector
-from bot.knowledge.normalising import normalise
-from bot.knowledge.vietnamese import AccentRestorer
+from bot.knowledge.articles.articles import Article
+from bot.knowledge.language.detecting import LanguageDetector
+from bot.knowledge.language.entities import EntityKind, EntityRecogniser, masked
+from bot.knowledge.language.everyday import EVERYDAY
+from bot.knowledge.language.normalising import normalise
+from bot.knowledge.language.vietnamese import AccentRestorer
+from bot.knowledge.search.classifier import Rows
+from bot.knowledge.search.embedding import MAX_LENGTH, Embedder, Role, Vectors
+from bot.knowledge.search.evidence import Found, JudgedQuery, LanguagePart, Query, Text, texts_of
+from bot.knowledge.search.feedback import weighed
 from bot.messages import Feedback
 
 Progress = Callable[[int, int], None]

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.errors import InvalidInput
-from bot.knowledge import measures
-from bot.knowledge.evaluation import Judged, as_arrays
+from bot.knowledge.evaluation import measures
+from bot.knowledge.evaluation.figures import Judged, as_arrays
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

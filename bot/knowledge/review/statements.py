@@ -13,9 +13,9 @@ from functools import cache
 from pythainlp.tokenize import newmm
 from spacy.util import get_lang_class
 
-from bot.knowledge.articles import Article
-from bot.knowledge.normalising import normalise
-from bot.knowledge.passages import sections
+from bot.knowledge.articles.articles import Article
+from bot.knowledge.articles.passages import sections
+from bot.knowledge.language.normalising import normalise
 from bot.messages import LANGUAGES
 
 _MAX_STATEMENTS = 2000

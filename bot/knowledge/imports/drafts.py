@@ -8,8 +8,8 @@ from pathlib import Path
 
 import yaml
 
-from bot.knowledge.front_matter import MAX_TITLE
-from bot.knowledge.vietnamese import without_accents
+from bot.knowledge.articles.front_matter import MAX_TITLE
+from bot.knowledge.language.vietnamese import without_accents
 
 _MAX_SLUG = 60
 _HASH_LENGTH = 8

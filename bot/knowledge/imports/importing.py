@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.errors import InvalidInput
-from bot.knowledge.articles import (
+from bot.knowledge.articles.articles import (
     Problem,
     article_files,
     parse_article,
@@ -17,9 +17,9 @@ from bot.knowledge.articles import (
     read_article,
     read_file,
 )
-from bot.knowledge.drafts import Draft
-from bot.knowledge.import_csv import read_csv
-from bot.knowledge.import_pages import SUFFIXES, read_pages
+from bot.knowledge.imports.csv_files import read_csv
+from bot.knowledge.imports.drafts import Draft
+from bot.knowledge.imports.pages import SUFFIXES, read_pages
 
 Progress = Callable[[int, int], None]
 

@@ -21,8 +21,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.knowledge.front_matter import CONTROL, Mistake, parse_front_matter
-from bot.knowledge.passages import first_paragraph, split_passages
+from bot.knowledge.articles.front_matter import CONTROL, Mistake, parse_front_matter
+from bot.knowledge.articles.passages import first_paragraph, split_passages
 
 MAX_FILE_BYTES = 1_000_000
 """Half a million words; indexing one such article takes a minute."""

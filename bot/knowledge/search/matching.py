@@ -4,10 +4,10 @@ import base64
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.knowledge.embedding import Embedder
-from bot.knowledge.evidence import Found, Query
-from bot.knowledge.follow_ups import leans_on_topic, stands_alone
-from bot.knowledge.index import Index
+from bot.knowledge.search.embedding import Embedder
+from bot.knowledge.search.evidence import Found, Query
+from bot.knowledge.search.follow_ups import leans_on_topic, stands_alone
+from bot.knowledge.search.index import Index
 from bot.messages import Candidate, Match, Outcome
 
 _LIKELY = 0.4

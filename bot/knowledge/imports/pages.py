@@ -15,16 +15,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from bot.knowledge.articles import Problem, printable, read_file
-from bot.knowledge.drafts import Draft, id_of, one_line_title
-from bot.knowledge.import_html import (
+from bot.knowledge.articles.articles import Problem, printable, read_file
+from bot.knowledge.articles.passages import Section, sections
+from bot.knowledge.imports.drafts import Draft, id_of, one_line_title
+from bot.knowledge.imports.html_files import (
     MAX_PAGE_BYTES,
     QUESTION_LEVEL,
     Page,
     UnreadablePageError,
     read_page,
 )
-from bot.knowledge.passages import Section, sections
 
 SUFFIXES = (".html", ".htm", ".xhtml")
 PAGE_SECONDS = 30.0
