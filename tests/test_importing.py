@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 from bot.errors import InvalidInput
 from bot.knowledge.articles.articles import Article, read_articles
 from bot.knowledge.articles.front_matter import ID_PATTERN
-from bot.knowledge.imports.csv_files import MAX_CSV_BYTES, read_csv
 from bot.knowledge.imports.drafts import id_of
 from bot.knowledge.imports.html_files import MAX_PAGE_BYTES, UnreadablePageError, read_page
 from bot.knowledge.imports.importing import Imported, import_articles
@@ -125,28 +124,6 @@ def test_id_title_and_language_are_taken_when_they_are_given(tmp_path: Path) -> 
     assert english.id == "returns"
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-@pytest.mark.parametrize("ending", ["\n", "\r\n"])
-def test_what_spreadsheets_save_is_read(
-    tmp_path: Path, encoding: str, delimiter: str, ending: str
-) -> None:
-    out = io.StringIO()
-    writer = csv.writer(out, delimiter=delimiter, lineterminator=ending)
-    writer.writerow(["Question ", "ANSWER"])
-    writer.writerow(["คืนได้ไหม, จริงหรือ;", 'Say "yes"|\nor no,\tmaybe;'])
-    imported = import_csv(tmp_path, out.getvalue().encode(encoding))
-    assert imported.problems == ()
-    (article,) = articles(tmp_path).values()
-    assert article.title == "คืนได้ไหม, จริงหรือ;"
-    assert article.body == 'Say "yes"|\nor no,\tmaybe;'
-
-
-def test_the_separator_line_of_excel_is_understood(tmp_path: Path) -> None:
-    import_csv(tmp_path, "sep=;\nquestion;answer\nWho, me?;Yes, you\n")
-    assert articles(tmp_path)["who-me"].body == "Yes, you"
-
-
 def test_every_wrong_row_is_told_with_its_line_and_the_others_are_imported(tmp_path: Path) -> None:
     imported = import_csv(
         tmp_path,
@@ -190,36 +167,6 @@ def test_every_wrong_row_is_told_with_its_line_and_the_others_are_imported(tmp_p
         assert ";" in problems[line]  # what is wrong; what to do
 
 
-def test_an_open_quotation_mark_does_not_swallow_the_rest(tmp_path: Path) -> None:
-    imported = import_csv(tmp_path, 'question,answer\nA?,"a\nB?,b\nC?,c\nD?,"d"\nE?,"e\nF?,f\n')
-    assert [line for line, _ in told(imported)] == [2, 6]
-    assert sorted(articles(tmp_path)) == ["b", "c", "d", "f"]
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        ("", "question,answer"),
-        ("\n\n\n", "question,answer"),
-        ("frage,antwort\na,b\n", "'frage,antwort'"),
-        ("question\nHow?\n", "'question'"),
-        (b"\xff\xfeq", "UTF-16"),
-        ("question,answer\n".encode("utf-16-le"), "CSV UTF-8"),
-        (gzip.compress(b"question,answer\na,b\n"), "gzip"),
-        (b"PK\x03\x04 a workbook", "zip"),
-        (b"\x00" * 100, "question,answer"),
-    ],
-)
-def test_a_file_that_is_no_csv_is_told_and_yields_nothing(
-    tmp_path: Path, content: str | bytes, words: str
-) -> None:
-    imported = import_csv(tmp_path, content)
-    assert imported.written == ()
-    ((line, message),) = told(imported)
-    assert line == 1
-    assert words in message
-
-
 def test_ten_thousand_rows_with_the_same_title_are_one_article_and_clear_problems(
     tmp_path: Path,
 ) -> None:
@@ -255,15 +202,6 @@ def test_a_file_that_was_made_to_blow_up_ends(tmp_path: Path, content: str) -> N
     imported = import_csv(tmp_path, content)
     assert len(imported.written) <= 1
     assert len(articles(tmp_path)) == len(imported.written)
-
-
-def test_a_file_that_is_too_large_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "huge.csv"
-    with path.open("wb") as file:
-        file.truncate(MAX_CSV_BYTES + 1)
-    drafts, (problem,) = read_csv(path, "en")
-    assert drafts == []
-    assert "larger than 50,000,000 bytes" in problem.message
 
 
 CELLS = st.text(alphabet="aขم,;\"'\n\r\t\0 ?", max_size=8)

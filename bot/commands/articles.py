@@ -136,8 +136,8 @@ def evaluate(
 
     An empty article in the CSV means that no article answers the question: it is unanswerable,
     and right is to hold it back (clarify or hand off). The language is the one of the page that
-    the customer is on; without it, the message itself tells. A file named vi.csv without that
-    column is in Vietnamese.
+    the customer is on; without it, the message itself tells. A file named vi.csv is in
+    Vietnamese where it says no other. Files may be saved like those of `usher import`.
 
     Reported in all and for each language, as shares from 0 to 1; null where nothing can be
     measured:

@@ -51,7 +51,7 @@ class Article:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why an article is not served, and what to do."""
+    """What is wrong in a file, where, and what to do."""
 
     file: Path
     line: int
