@@ -9,7 +9,7 @@ from rasa_sdk.executor import CollectingDispatcher
 from actions.reading import knowledge, last_asked, said_before
 from actions.support import SURE, hand_off
 from actions.turning import Events, TurnAction
-from bot.messages import LANGUAGE_NAMES
+from bot.languages import LANGUAGE_NAMES
 from bot.texts import texts
 
 _NAMED = {

@@ -6,14 +6,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-LANGUAGES = ("en", "vi", "th", "fa")
-LANGUAGE_NAMES: Mapping[str, str] = {
-    "en": "English",
-    "vi": "Tiếng Việt",
-    "th": "ไทย",
-    "fa": "فارسی",
-}
-
 MAX_TEXT_LENGTH = 4000
 """Characters of one message of a customer or an agent."""
 

@@ -14,6 +14,7 @@ from pydantic import AliasChoices, Field, ValidationError, ValidationInfo, field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from bot.errors import WrongSetting
+from bot.languages import LANGUAGE_PATTERN
 
 ROOT = Path(__file__).resolve().parent.parent
 PROCESSES = ("gateway", "worker", "knowledge", "actions", "rasa")
@@ -108,7 +109,7 @@ class Settings(BaseSettings):
     )
     default_language: str = Field(
         default="en",
-        pattern="^(en|vi|th|fa)$",
+        pattern=LANGUAGE_PATTERN,
         description="Language when nothing tells which one the customer speaks.",
     )
     conversation_silence_minutes: int = Field(

@@ -23,7 +23,7 @@ from sqlalchemy.engine import make_url
 from bot.conversations.database import Database
 from bot.gateway.app import create_app
 from bot.keeping.trackers import Trackers
-from bot.messages import LANGUAGES
+from bot.languages import LANGUAGES
 from bot.operations.migrating import migrate
 from bot.settings import Settings, load_settings
 from tests import postgres

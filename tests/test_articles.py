@@ -15,7 +15,7 @@ from bot.knowledge.articles.articles import (
     read_articles,
 )
 from bot.knowledge.articles.passages import MAX_PASSAGE_LENGTH, first_paragraph, split_passages
-from bot.messages import LANGUAGES
+from bot.languages import LANGUAGES
 from tests.scenes import KNOWLEDGE_BASE
 
 HEAD = "---\nid: returns\nlanguage: en\ntitle: Return a product\n"

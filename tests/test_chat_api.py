@@ -263,5 +263,7 @@ def test_pages_get_their_texts_but_not_the_systems_own(gateway: httpx.Client) ->
     found = gateway.get("/api/v1/texts/th").json()
     assert found["web_send"]
     assert not [key for key in found if key.startswith("system_")]
+    assert found["direction"] == "ltr"
+    assert gateway.get("/api/v1/texts/fa").json()["direction"] == "rtl"
     assert_error(gateway.get("/api/v1/texts/fr"), 422, "invalid_input")
     assert_error(gateway.get("/api/v1/texts/..%2fen"), 404, "not_found")

@@ -9,7 +9,8 @@ from bot.conversations.tables import Conversation
 from bot.conversations.timeline import lock_customer
 from bot.errors import Conflict, Forbidden, InvalidInput, NotFound
 from bot.handoff import queue
-from bot.messages import LANGUAGES, HandoffRequest
+from bot.languages import LANGUAGES
+from bot.messages import HandoffRequest
 from bot.texts import texts
 from tests.scenes import SILENCE, add_agent, at_once, conversation_of, say, timeline, waiting
 

@@ -8,7 +8,7 @@ import pytest
 from bot.errors import InvalidInput
 from bot.journeys.definitions import read_journeys
 from bot.knowledge.articles.articles import read_articles
-from bot.messages import LANGUAGES
+from bot.languages import LANGUAGES
 from tests.scenes import JOURNEYS, KNOWLEDGE_BASE
 
 STEP = "  - {wait: 10s, help: brio-setup, send: {en: a, vi: b, th: c, fa: d}}\n"

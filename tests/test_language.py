@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from bot.knowledge.articles.articles import read_articles
 from bot.knowledge.language.detecting import LanguageDetector
-from bot.messages import LANGUAGES
+from bot.languages import LANGUAGES
 from tests.scenes import KNOWLEDGE_BASE
 
 
@@ -106,7 +106,7 @@ def test_persian_in_latin_letters_stays_persian(detector: LanguageDetector, text
     assert detector.detect(text, "fa") == "fa"
 
 
-@given(text=st.text(max_size=200), hint=st.sampled_from(LANGUAGES))
+@given(text=st.text(max_size=200), hint=st.sampled_from(list(LANGUAGES)))
 @example(text="a" * 4000, hint="th")
 @example(text="@" * 4000, hint="vi")
 @example(text="ال" * 2000, hint="en")

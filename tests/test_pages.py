@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from bot.knowledge.articles.articles import read_articles
-from bot.messages import LANGUAGES
+from bot.languages import LANGUAGES
 from bot.texts import texts
 from tests.chatting import assert_error
 from tests.conftest import Serve

@@ -16,7 +16,7 @@ from bot.knowledge.articles.articles import Article, read_articles
 from bot.knowledge.review.reviewing import Finding, Kind, review
 from bot.knowledge.review.statements import statements
 from bot.knowledge.search.embedding import Embedder
-from bot.messages import LANGUAGES
+from bot.languages import LANGUAGES
 from bot.settings import ROOT
 from tests.scenes import KNOWLEDGE_BASE
 

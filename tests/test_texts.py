@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.messages import LANGUAGES
+from bot.languages import LANGUAGES
 from bot.settings import ROOT
 from bot.texts import texts
 

@@ -12,7 +12,7 @@ from bot.journeys.definitions import Journey, StepDefinition
 from bot.journeys.purchases import PurchaseEvent, record
 from bot.journeys.tables import Step
 from bot.journeys.tips import EXPIRES_AFTER, send_next
-from bot.messages import LANGUAGES
+from bot.languages import LANGUAGES
 from tests.scenes import (
     SILENCE,
     at_once,

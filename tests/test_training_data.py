@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from bot.knowledge.language.normalising import normalise
-from bot.messages import LANGUAGES
+from bot.languages import LANGUAGES
 from bot.operations.training import examples
 from bot.settings import ROOT
 

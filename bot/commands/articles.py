@@ -10,7 +10,7 @@ from rich.table import Table
 
 from bot import bootstrap
 from bot.commands.output import AsJson, out, say_json
-from bot.messages import LANGUAGES
+from bot.languages import LANGUAGES
 
 
 def index() -> None:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from bot.conversations.database import Database
 from bot.conversations.tables import Customer, VisitorToken
 from bot.errors import InvalidInput, NotFound, Unauthenticated
-from bot.messages import LANGUAGES
+from bot.languages import LANGUAGES
 
 NOT_KNOWN = "The token is not known. Ask for a new one: POST /api/v1/visitors."
 

@@ -21,7 +21,8 @@ from bot.conversations.timeline import (
     lock_customers,
 )
 from bot.errors import Conflict, InvalidInput, UnknownCustomer, UsherError
-from bot.messages import LANGUAGES, MAX_TEXT_LENGTH, Author
+from bot.languages import LANGUAGES
+from bot.messages import MAX_TEXT_LENGTH, Author
 
 # Everything that is drawn as nothing or reorders what is around it, except what the four
 # scripts need: line breaks, tabs, and the (non-)joiners of Persian and emoji.

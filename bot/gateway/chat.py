@@ -20,7 +20,7 @@ from bot.gateway import http
 from bot.gateway.accepting import accept
 from bot.gateway.context import Gateway, gateway_of
 from bot.gateway.http import Body, bearer, parse, read_body
-from bot.messages import LANGUAGES
+from bot.languages import LANGUAGES
 from bot.texts import texts
 
 log = structlog.get_logger()
@@ -121,7 +121,8 @@ async def judge(request: Request, seq: Annotated[int, Path(ge=1, le=2**53)]) -> 
 async def page_texts(language: str) -> dict[str, str]:
     if language not in LANGUAGES:
         raise InvalidInput(f"'language' must be one of {', '.join(LANGUAGES)}.")
-    return {key: text for key, text in texts(language).items() if not key.startswith("system_")}
+    words = {key: text for key, text in texts(language).items() if not key.startswith("system_")}
+    return words | {"direction": LANGUAGES[language].direction}
 
 
 @router.websocket("/api/v1/chat")

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 
 from bot.errors import NotFound
 from bot.gateway.context import gateway_of
-from bot.messages import LANGUAGE_NAMES, LANGUAGES
+from bot.languages import LANGUAGE_NAMES, LANGUAGES
 from bot.texts import texts
 
 router = APIRouter()
@@ -37,7 +37,7 @@ def _common(language: str) -> dict[str, Any]:
     return {
         "language": language,
         "languages": LANGUAGE_NAMES,
-        "direction": "rtl" if language == "fa" else "ltr",
+        "direction": LANGUAGES[language].direction,
         "t": texts(language),
     }
 

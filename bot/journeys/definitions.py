@@ -18,7 +18,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from bot.errors import InvalidInput
-from bot.messages import LANGUAGES
+from bot.languages import LANGUAGES
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 

@@ -16,6 +16,7 @@ from bot.conversations.timeline import lock_customer
 from bot.errors import InvalidInput
 from bot.journeys.definitions import Journey
 from bot.journeys.tables import Enrolment, Purchase, Step
+from bot.languages import LANGUAGE_PATTERN
 
 MAX_BODY_BYTES = 256 * 1024
 MAX_PURCHASES = 20
@@ -30,7 +31,7 @@ class _Customer(BaseModel):
     model_config = ConfigDict(extra="ignore")
     id: Annotated[str, Field(max_length=255, pattern=_NO_NUL)] = ""
     visitor_id: Annotated[str, Field(max_length=64, pattern=_NO_NUL)] = ""
-    language: Annotated[str, Field(pattern="^(en|vi|th|fa)$")] | None = None
+    language: Annotated[str, Field(pattern=LANGUAGE_PATTERN)] | None = None
 
 
 class _Event(BaseModel):

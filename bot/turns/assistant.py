@@ -6,7 +6,8 @@ from typing import Any
 
 from bot.errors import Unavailable
 from bot.internal_http import InternalClient
-from bot.messages import LANGUAGES, Button, HandoffRequest, Match, Reply, Source, TurnResult
+from bot.languages import LANGUAGES
+from bot.messages import Button, HandoffRequest, Match, Reply, Source, TurnResult
 from bot.turns.history import HistoryItem
 
 TIMEOUT_SECONDS = 6.0

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from bot.messages import LANGUAGES
+from bot.languages import LANGUAGES
 from bot.texts import texts
 from tests.e2e.clients import Customer, Message
 from tests.e2e.phrases import (

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from bot.conversations.database import Database
 from bot.conversations.tables import Conversation, Message, Turn
-from bot.messages import LANGUAGES
+from bot.languages import LANGUAGES
 from tests.e2e.clients import Customer
 from tests.e2e.phrases import ARTICLE, PHRASES, article, notice, responses
 from tests.e2e.running import Usher, within_ten_seconds

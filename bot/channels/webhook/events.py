@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bot.errors import InvalidInput, NotFound
+from bot.languages import LANGUAGE_PATTERN
 from bot.settings import Settings
 from bot.signatures import verify
 
@@ -24,7 +25,7 @@ class _Message(_Event):
     id: Annotated[str, Field(min_length=1, max_length=100, pattern=_NO_NUL)]
     sender: Annotated[str, Field(min_length=1, max_length=255, pattern=_NO_NUL, alias="from")]
     text: str
-    language: Annotated[str, Field(pattern="^(en|vi|th|fa)$")] | None = None
+    language: Annotated[str, Field(pattern=LANGUAGE_PATTERN)] | None = None
     customer_id: Annotated[str, Field(min_length=1, max_length=255, pattern=_NO_NUL)] | None = None
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from bot.errors import InvalidInput
 from bot.knowledge.articles.articles import Problem
 from bot.knowledge.imports.csv_rows import Row, read_rows
-from bot.messages import LANGUAGES
+from bot.languages import LANGUAGES
 
 _NEEDED = ("text", "article")
 _OPTIONAL = ("language",)

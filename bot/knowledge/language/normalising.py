@@ -8,14 +8,17 @@ by 0.03, a stretched word by 0.02–0.07, `เเ` typed for `แ` by 0.11.
 import re
 import unicodedata
 
+from bot.languages import LANGUAGES
+
 _ARABIC_MARKS = "".join(
     map(chr, (*range(0x610, 0x61B), *range(0x64B, 0x653), 0x654, 0x655, 0x670,
               *range(0x6D6, 0x6DD), *range(0x6DF, 0x6E5), 0x6E7, 0x6E8, *range(0x6EA, 0x6EE)))
 )  # fmt: skip
+_DIGITS = "".join(language.digits for language in LANGUAGES.values())
 _TABLE = str.maketrans(
-    # Arabic letters and forms → Persian; Persian, Arabic and Thai digits → 0–9
-    "يىئېےكڪأإٱةۀۂھہەؤ۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩๐๑๒๓๔๕๖๗๘๙٪٫٬‘’ʼ",
-    "یییییککاااههههههو" + "0123456789" * 3 + "%.,'''",
+    # Arabic letters and forms → Persian; every language's digits → 0–9
+    "يىئېےكڪأإٱةۀۂھہەؤ٪٫٬‘’ʼ" + _DIGITS,
+    "یییییککاااههههههو%.,'''" + "0123456789" * (len(_DIGITS) // 10),
     # vowel marks, and the stroke that stretches words
     _ARABIC_MARKS + "\u0640",
 )

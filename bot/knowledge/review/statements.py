@@ -16,7 +16,7 @@ from spacy.util import get_lang_class
 from bot.knowledge.articles.articles import Article
 from bot.knowledge.articles.passages import sections
 from bot.knowledge.language.normalising import normalise
-from bot.messages import LANGUAGES
+from bot.languages import LANGUAGES
 
 _MAX_STATEMENTS = 2000
 """Of one article; a list of 10,000 prices is no text to compare with others."""

@@ -11,7 +11,6 @@ import css from "./chat.css?inline";
 import { Timeline } from "./timeline";
 
 const READ_UP_TO = "usher.read";
-const RIGHT_TO_LEFT = ["ar", "fa", "he", "ur"];
 /** Milliseconds. */
 const OFFLINE_SHOWN_AFTER = 2_000;
 const TYPING_SHOWN_FOR = 12_000;
@@ -34,7 +33,7 @@ export class UsherChat extends HTMLElement {
   ) {
     super();
     this.lang = language;
-    this.dir = RIGHT_TO_LEFT.includes(language) ? "rtl" : "ltr";
+    this.dir = texts["direction"] ?? "ltr";
     const send = (text: string): void => this.#send(text);
     this.#log = new MessageLog(texts, this.dir, gateway.origin, {
       send,
