@@ -30,8 +30,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from bot import bootstrap
+from bot.knowledge.embedding.embedder import Embedder, Role, Shelf, Vectors
 from bot.knowledge.evaluation.figures import ALL, Judged, figures
-from bot.knowledge.search.embedding import Embedder, Role, Shelf, Vectors
 from bot.messages import LANGUAGES
 from bot.operations.evaluating import Evaluation, evaluate
 from bot.settings import ROOT

@@ -20,7 +20,7 @@ import synthetic
 
 from bot import bootstrap
 from bot.knowledge.articles.articles import Article, read_articles
-from bot.knowledge.search.embedding import Embedder
+from bot.knowledge.embedding.embedder import Embedder
 from bot.knowledge.search.index import Index
 from bot.knowledge.search.matching import Matcher
 from bot.messages import LANGUAGES
@@ -31,6 +31,7 @@ ARTICLES = 500
 QUESTIONS = 100
 """Timed in each language, after as many others that are not."""
 PRECISION = 0.9
+OFFER_PRECISION = 0.2
 READY_SECONDS = 900
 MEMORY_SHARE = 0.8
 """Of the memory that is free, which a part may take before it is given up."""
@@ -47,7 +48,7 @@ def matching(folder: Path) -> Result:
     seconds, index = _timed(lambda: Index(articles, embedder))
     changed = replace(articles[0], title="A new title", passages=("A new passage.",))
     again, index = _timed(lambda: Index([changed, *articles[1:]], embedder))
-    matcher = Matcher(embedder, index, PRECISION)
+    matcher = Matcher(embedder, index, PRECISION, OFFER_PRECISION)
     found: Result = {
         "articles": len(articles),
         "vectors": index.size,
@@ -79,8 +80,8 @@ def growth(folder: Path, passages: int) -> Result:
     embedder = synthetic.PerturbedEmbedder(model, vectors)
     seconds, index = _timed(lambda: Index(large, embedder))
     matchers = {
-        "large": Matcher(embedder, index, PRECISION),
-        "small": Matcher(embedder, Index(small, embedder), PRECISION),
+        "large": Matcher(embedder, index, PRECISION, OFFER_PRECISION),
+        "small": Matcher(embedder, Index(small, embedder), PRECISION, OFFER_PRECISION),
     }
     asked = synthetic.questions("en", 3 * QUESTIONS)
     for text in asked[:QUESTIONS]:

@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 
 from bot.knowledge.articles.articles import Article, read_articles
-from bot.knowledge.search.embedding import Embedder, Role, Shelf, Vectors
+from bot.knowledge.embedding.embedder import Embedder, Role, Shelf, Vectors
 from bot.settings import ROOT
 
 HERE = Path(__file__).parent

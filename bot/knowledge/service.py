@@ -20,7 +20,7 @@ from bot.errors import WrongSetting
 from bot.knowledge.articles.articles import Article
 from bot.knowledge.articles.folder import ArticleFolder
 from bot.knowledge.articles.live import LiveArticles
-from bot.knowledge.search.embedding import Embedder
+from bot.knowledge.embedding.embedder import Embedder
 from bot.knowledge.search.feedback import JudgedQuestions, ReadFeedback, no_feedback
 from bot.knowledge.search.index import Index
 from bot.knowledge.search.matching import Matcher
@@ -61,7 +61,7 @@ def load_matcher(
     folder = folder or load_folder(settings)
     embedder = Embedder(settings.embedding_model, settings.data_dir / "vectors")
     index = Index(folder.articles, embedder, feedback=feedback)
-    return Matcher(embedder, index, settings.answer_precision)
+    return Matcher(embedder, index, settings.answer_precision, settings.offer_precision)
 
 
 class _State:

@@ -13,6 +13,7 @@ from rich.table import Column, Table
 
 from bot.errors import InvalidInput
 from bot.knowledge.articles.articles import Article, Problem, read_articles
+from bot.knowledge.embedding.embedder import Embedder, Progress
 from bot.knowledge.evaluation import measures
 from bot.knowledge.evaluation.figures import (
     ALL,
@@ -24,8 +25,7 @@ from bot.knowledge.evaluation.figures import (
     worst_misses,
 )
 from bot.knowledge.evaluation.question_sets import read_questions
-from bot.knowledge.search.embedding import Embedder
-from bot.knowledge.search.index import Index, Progress
+from bot.knowledge.search.index import Index
 from bot.knowledge.search.matching import Matcher
 from bot.operations.progress import bar, console
 from bot.settings import ROOT
@@ -58,6 +58,7 @@ def evaluate(
     knowledge: Path,
     questions: Sequence[Path],
     precision: float,
+    offer_precision: float,
     default_language: str,
     quiet: bool = False,
 ) -> Evaluation:
@@ -86,7 +87,7 @@ def evaluate(
     with _bar("Indexing the articles", quiet) as progress:
         index = Index(articles, embedder, progress)
     with _bar("Asking the questions", quiet) as progress:
-        judged = judge(Matcher(embedder, index, precision), asked, hint, progress)
+        judged = judge(Matcher(embedder, index, precision, offer_precision), asked, hint, progress)
     return Evaluation(
         knowledge=knowledge,
         precision=precision,

@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from bot.knowledge.articles.articles import Article, Problem
+from bot.knowledge.embedding.embedder import Embedder
 from bot.knowledge.review.reviewing import Finding, Kind, review
-from bot.knowledge.search.embedding import Embedder
 from bot.operations.evaluating import articles_of
 from bot.operations.progress import bar
 

@@ -1,9 +1,8 @@
-"""Vectors first, then `rasa train`: the training itself needs no running process."""
+"""`rasa train`, which reads the vectors of its examples from the cache."""
 
 import hashlib
 import re
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -13,7 +12,7 @@ import yaml
 
 from bot.errors import InvalidInput, UsherError
 from bot.operations.processes import RASA_PYTHON, environment, model_path
-from bot.operations.progress import bar, console
+from bot.operations.progress import console
 from bot.settings import ROOT, Settings
 
 MAX_SECONDS = 1200
@@ -70,24 +69,15 @@ def _lines(block: str) -> Iterator[str]:
             yield text
 
 
-def train(settings: Settings, meanwhile: Callable[[], object] = lambda: None) -> float:
-    """Train the assistant.
+def train(settings: Settings, meanwhile: Callable[[], object] = lambda: None) -> None:
+    """Train the assistant; the vectors of its examples are in the cache.
 
     Args:
         meanwhile: something else to do while Rasa, which keeps one core busy, trains.
 
-    Returns:
-        Seconds it took.
-
     Raises:
         TrainingFailed: with the end of what Rasa said.
     """
-    from bot.knowledge.search.embedding import Embedder  # torch: slow to import, needed here only
-
-    started = time.monotonic()
-    embedder = Embedder(settings.embedding_model, settings.data_dir / "vectors")
-    with bar("Embedding the training data") as progress:
-        embedder.encode_cached(examples(ROOT / "data" / "nlu"), "query", progress)
     target = model_path(settings)
     target.parent.mkdir(parents=True, exist_ok=True)
     command = [
@@ -114,4 +104,3 @@ def train(settings: Settings, meanwhile: Callable[[], object] = lambda: None) ->
     # A failed training never leaves Usher without the model it had.
     candidate.replace(target)
     target.with_suffix(".from").write_text(made_from)
-    return time.monotonic() - started

@@ -11,10 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import spacy
-from spacy.matcher import Matcher, PhraseMatcher
-from spacy.tokens import Doc
-
 from bot.knowledge.language.entity_patterns import (
     BETWEEN,
     THAI,
@@ -25,6 +21,7 @@ from bot.knowledge.language.entity_patterns import (
     patterns,
 )
 from bot.knowledge.language.normalising import normalise
+from bot.knowledge.language.spacy_rules import Doc, Matcher, PhraseMatcher, blank
 
 
 class EntityKind(StrEnum):
@@ -157,7 +154,7 @@ class _Rules:
     """spaCy's matchers and their vocabulary; for one thread at a time."""
 
     def __init__(self, products: Iterable[Sequence[str]]) -> None:
-        self._vocab = spacy.blank("xx").vocab
+        self._vocab = blank("xx").vocab
         self._matcher = Matcher(self._vocab)
         for rule, alternatives in patterns().items():
             self._matcher.add(rule, alternatives)

@@ -17,10 +17,9 @@ import threading
 import unicodedata
 from itertools import pairwise
 
-import spacy
 from pythainlp.tokenize import newmm, subword_tokenize
-from spacy.language import Language
 
+from bot.knowledge.language.spacy_rules import Language, blank
 from bot.knowledge.language.vietnamese import without_accents
 
 _RULES = {"en", "fa"}
@@ -69,7 +68,7 @@ class Tokeniser:
         with self._lock:  # spaCy's vocabulary is not meant for several writers
             pipeline = self._pipelines.get(rules)
             if pipeline is None or len(pipeline.vocab.strings) > _MAX_STRINGS:
-                pipeline = self._pipelines[rules] = spacy.blank(rules)
+                pipeline = self._pipelines[rules] = blank(rules)
             return [token.text for token in pipeline.tokenizer(text)]
 
 

@@ -20,9 +20,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from bot.knowledge.embedding.cache import Vectors
 from bot.knowledge.review.likeness import WordSets, nearest
 from bot.knowledge.review.statements import Statement
-from bot.knowledge.search.embedding import Vectors
 
 _NAME = re.compile(r"[\w-]+")
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
+from bot.knowledge.embedding.cache import Vectors
 from bot.knowledge.review.statements import stop_words
-from bot.knowledge.search.embedding import Vectors
 
 Shares = NDArray[np.float64]
 

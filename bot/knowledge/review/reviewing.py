@@ -4,25 +4,26 @@ Findings are for a person to judge, so the rules would rather miss something tha
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import combinations
 
+import numpy as np
+
 from bot.knowledge.articles.articles import Article
+from bot.knowledge.embedding.cache import Role, Vectors
+from bot.knowledge.embedding.embedder import Embedder, Progress
 from bot.knowledge.language.normalising import normalise
 from bot.knowledge.review.contradictions import contradictions
 from bot.knowledge.review.likeness import WordSets, nearest
 from bot.knowledge.review.statements import common_quantities, plain, statements, words_of
-from bot.knowledge.search.embedding import Embedder, Vectors
 
 _NEAR_DUPLICATE = {"vi": 0.55}
 _NEAR_DUPLICATE_ELSE = 0.45
 """Share of the words (in Vietnamese syllables) of the shorter article that the longer one has
 too. Nearest articles of Usher's own shop reach 0.42, in Vietnamese 0.50; paragraphs of public
 texts 0.42; rewritten copies 0.49 to 0.85."""
-
-Progress = Callable[[int, int], None]
 
 
 class Kind(StrEnum):
@@ -76,7 +77,7 @@ def _contradictions(
     articles: Sequence[Article], products: frozenset[str], embedder: Embedder, progress: Progress
 ) -> Iterator[Finding]:
     def embed(texts: Sequence[str]) -> Vectors:
-        return embedder.encode_cached(texts, "query", progress)
+        return _vectors(embedder, "query", texts, progress)
 
     stated = [each for article in articles for each in statements(article)]
     for each in contradictions(stated, products, embed):
@@ -86,6 +87,11 @@ def _contradictions(
             f"no common number ({each.unit})" if each.unit else "one denies what the other says",
             (each.one.text, each.other.text),
         )
+
+
+def _vectors(embedder: Embedder, role: Role, texts: Sequence[str], progress: Progress) -> Vectors:
+    found = embedder.encode_cached([(role, text) for text in texts], progress)
+    return np.stack([each.vector for each in found]) if found else np.zeros((0, 1), np.float32)
 
 
 def _near_duplicates(
@@ -101,7 +107,7 @@ def _near_duplicates(
     different = [copies[0] for copies in same.values()]
     # The same text as the index embeds, so that its vector is at hand.
     told = [normalise(f"{each.title}\n{each.short_answer}") for each in different]
-    closest = nearest(embedder.encode_cached(told, "passage", progress), range(len(different)))
+    closest = nearest(_vectors(embedder, "passage", told, progress), range(len(different)))
     language = articles[0].language
     words = [words_of(f"{each.title}\n{each.body}", language) for each in different]
     least = _NEAR_DUPLICATE.get(language, _NEAR_DUPLICATE_ELSE)

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import cache
 
 from pythainlp.tokenize import newmm
-from spacy.util import get_lang_class
 
 from bot.knowledge.articles.articles import Article
 from bot.knowledge.articles.passages import sections
 from bot.knowledge.language.normalising import normalise
+from bot.knowledge.language.spacy_rules import get_lang_class
 from bot.languages import LANGUAGES
 
 _MAX_STATEMENTS = 2000

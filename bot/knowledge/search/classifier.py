@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import blas, cho_solve, cholesky, lapack, solve_triangular
 
-from bot.knowledge.search.embedding import Vectors
+from bot.knowledge.embedding.cache import Vectors
 
 Matrix = NDArray[np.float32]
 Rows = NDArray[np.int64]

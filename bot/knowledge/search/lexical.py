@@ -48,7 +48,7 @@ class LexicalIndex:
         if not known:
             return np.zeros(self._size, dtype=np.float32)
         found: Scores = self._bm25.get_scores_from_ids(known)
-        return found / self._total(tokens)
+        return found / self.information(tokens)
 
     def score_without(self, tokens: Sequence[str], document: Counter[str]) -> float:
         """The score of one of the articles, were these tokens of it not part of it."""
@@ -59,7 +59,8 @@ class LexicalIndex:
             if remaining > 0:
                 saturated = remaining / (remaining + _K1 * (1 - _B + _B * length))
                 found += self._weights[token] * saturated
-        return found / self._total(tokens)
+        return found / self.information(tokens)
 
-    def _total(self, tokens: Sequence[str]) -> float:
+    def information(self, tokens: Sequence[str]) -> float:
+        """What the tokens weigh together, in nats: the rarer a token, the more it says."""
         return sum(self._weights.get(token, self._unknown) for token in set(tokens)) or 1.0

@@ -4,14 +4,12 @@ import base64
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.knowledge.search.embedding import Embedder
-from bot.knowledge.search.evidence import Found, Query
+from bot.knowledge.embedding.embedder import Embedder
 from bot.knowledge.search.follow_ups import leans_on_topic, stands_alone
 from bot.knowledge.search.index import Index
+from bot.knowledge.search.language_part import Found, Query
 from bot.messages import Candidate, Match, Outcome
 
-_LIKELY = 0.4
-"""Clarify when the right article is this likely to be among the first three."""
 _TOPIC_LENGTH = 300
 """Characters: a follow-up of a follow-up of a follow-up must still be read to its end."""
 _ABOUT_THE_TOPIC = 0.15
@@ -21,14 +19,19 @@ _ABOUT_THE_TOPIC = 0.15
 class Matcher:
     """Matches messages against an index; the index can be swapped between two messages."""
 
-    def __init__(self, embedder: Embedder, index: Index, precision: float) -> None:
+    def __init__(
+        self, embedder: Embedder, index: Index, precision: float, offer_precision: float
+    ) -> None:
         """
         Args:
             precision: how often an answer that is given must be right, 0.5–1.
+            offer_precision: how probable it must be that the right title is among those offered,
+                0–1.
         """
         self.embedder = embedder
         self.index = index
         self._precision = precision
+        self._offer_precision = offer_precision
 
     def match(
         self, text: str, language: str, products: Sequence[str] = (), topic: str = ""
@@ -64,7 +67,7 @@ class Matcher:
         confidence = candidates[0].probability if candidates else 0.0
         if found and confidence >= index.bar(language, self._precision):
             outcome = Outcome.ANSWER
-        elif sum(candidate.probability for candidate in candidates) >= _LIKELY:
+        elif sum(each.probability for each in candidates) >= self._offer_precision:
             outcome = Outcome.CLARIFY
         else:
             outcome = Outcome.HANDOFF
@@ -76,7 +79,7 @@ class Matcher:
             article_language=language,
             text=found[0].article.short_answer if found else "",
             question=question,
-            vector=base64.b64encode(query.vector.astype("<f4").tobytes()).decode(),
+            vector=base64.b64encode(query.embedded.vector.astype("<f4").tobytes()).decode(),
         )
 
     def _search(
@@ -92,7 +95,7 @@ class Matcher:
             return own, query.language
         best, language = own, query.language
         for other in index.languages:
-            if other == query.language:
+            if not index.has_more(other, query.language):
                 continue
             found = index.search(query, other, products)
             sure = found[0].probability >= index.bar(other, self._precision)

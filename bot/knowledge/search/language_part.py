@@ -1,0 +1,154 @@
+"""The articles of one language: searched, and calibrated by their own questions."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import softmax
+
+from bot.knowledge.articles.articles import Article
+from bot.knowledge.embedding.cache import Embedded, Vectors
+from bot.knowledge.search.asking import Remembered, SelfAsking, own_questions
+from bot.knowledge.search.calibration import Asked, Evidence, Numbers, calibrate
+from bot.knowledge.search.classifier import learn
+from bot.knowledge.search.evidence import Sources
+from bot.knowledge.search.feedback import Weighed
+from bot.knowledge.search.late_interaction import directions, mean_direction
+from bot.knowledge.search.texts import Text, Written, tokens_of
+
+_BOUGHT = 0.5
+"""Added to the order of articles about what was bought.
+
+What a message speaks of by its name needs none: vectors and words have it."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """An article and the probability that it answers the question."""
+
+    article: Article
+    probability: float
+
+
+@dataclass(frozen=True)
+class Query:
+    """A message as it is searched for."""
+
+    text: str
+    """Normalised but for capitals; no addresses, numbers of orders and phones; with accents."""
+    embedded: Embedded
+    language: str
+    products: frozenset[str] = frozenset()
+    """That it speaks of."""
+
+
+@dataclass(frozen=True)
+class JudgedQuery:
+    """Feedback of one person on one question."""
+
+    query: Query
+    weighed: Weighed
+
+
+class LanguagePart:
+    """The articles of one language."""
+
+    def __init__(
+        self,
+        articles: Sequence[Article],
+        texts: Sequence[Text],
+        embedded: Sequence[Embedded],
+        judge: Callable[[int], Sequence[JudgedQuery]],
+        previous: "LanguagePart | None" = None,
+    ) -> None:
+        """
+        Args:
+            texts: as `texts_of` gives them.
+            embedded: what the model makes of each.
+            judge: gives what people have judged, when told how many questions the part asks
+                itself.
+            previous: the same language before an edit.
+        """
+        self.articles = articles
+        self.language = articles[0].language
+        self.size = len(texts)
+        self._taught = any(article.questions for article in articles)
+        written = Written.read(texts, embedded, self.language)
+        self._sources = Sources(written, len(articles))
+        kinds = own_questions(written, articles, self._sources)
+        rows = np.sort(np.concatenate([*kinds, np.zeros(0, dtype=np.int64)]))
+        vectors = np.stack([mean_direction(each.codes) for each in embedded])
+        self._classifier, left_out = learn(vectors, written.owners, len(written.documents), rows)
+        asking = SelfAsking(
+            written, articles, self._sources, previous._remembered if previous else {}
+        )
+        self._remembered: Remembered = asking.remembered
+        self.calibration = calibrate(
+            [asking.ask(some, left_out.of(np.searchsorted(rows, some))) for some in kinds],
+            self._said(judge(len(rows))),
+            taught=self._taught,
+        )
+
+    def search(
+        self, query: Query, products: Sequence[str], shift: Vectors | float = 0.0
+    ) -> list[Found]:
+        """The three most promising articles, the best first.
+
+        Their probabilities add up to the one that the right article is among them.
+
+        Args:
+            shift: added to the vector of a question in another language.
+        """
+        evidence = self._evidence(query, shift)
+        order = evidence.order(taught=self._taught and query.language == self.language)
+        if products and not query.products:
+            order += _BOUGHT * self._about(products)[evidence.places]
+        first, among = self.calibration.probabilities(evidence, order)
+        columns = [each for each in evidence.best(order)[0] if evidence.places[0, each] >= 0]
+        rest = softmax(order[0, columns[1:]]) * (among - first) if len(columns) > 1 else []
+        return [
+            Found(self.articles[evidence.places[0, column]], min(float(chance), first))
+            for column, chance in zip(columns, [first, *rest], strict=True)
+        ]
+
+    def shared(self, query: Query, article: Article) -> float:
+        """Share of a message's words, weighed by how rare they are, that an article has, 0–1."""
+        scores = self._sources.words.scores(tokens_of(query.text, self.language))
+        return float(scores[self.articles.index(article)])
+
+    def _evidence(self, query: Query, shift: Vectors | float = 0.0) -> Evidence:
+        tokens = [tokens_of(query.text, self.language)]
+        vector = mean_direction(query.embedded.codes) + shift
+        classes = self._classifier.scores(vector[None])
+        words = self._sources.shares(tokens)
+        places = self._sources.promising(classes, words)
+        asked = directions(query.embedded.codes)
+        return self._sources.evidence(
+            places, classes, words, lambda _, article: self._sources.bags.score(article, asked),
+            tokens,
+        )  # fmt: skip
+
+    def _about(self, products: Sequence[str]) -> Numbers:
+        """1 for articles about one of the products; 0 for others and for none."""
+        bought = set(products)
+        about = [not bought.isdisjoint(article.products) for article in self.articles]
+        return np.array([*about, False, False], dtype=np.float64)
+
+    def _said(self, judged: Sequence[JudgedQuery]) -> list[Asked]:
+        """Judged questions, but for those that say nothing of what would be answered."""
+        places = {article.id: n for n, article in enumerate(self.articles)}
+        said: list[Asked] = []
+        for each in judged:
+            feedback, weight = each.weighed.feedback, np.array([each.weighed.weight])
+            evidence = self._evidence(each.query)
+            if feedback.article is None:
+                said.append(Asked(evidence, np.array([-1]), weight))
+                continue
+            place = places[feedback.article]
+            if feedback.right:
+                said.append(Asked(evidence, np.array([place]), weight))
+                continue
+            order = evidence.order(taught=self._taught)
+            if evidence.places[0, evidence.best(order)[0, 0]] == place:
+                said.append(Asked(evidence, np.array([-1]), weight, only_first=True))
+        return said
