@@ -56,14 +56,17 @@ class ActionAnswer(TurnAction):
                 dispatcher.utter_message(response="utter_other_language")
             dispatcher.utter_message(text=kb.text, json_message={"sources": [source]})
             return [SURE]
+        if kb.outcome == "clarify":  # whoever can choose is not queued unasked
+            said = texts(kb.language)
+            offered = [title for _, title, _ in kb.candidates]
+            choices = [*offered, said["button_something_else"], said["button_human"]]
+            buttons = [{"title": choice, "payload": choice} for choice in choices]
+            dispatcher.utter_message(response="utter_not_sure", buttons=buttons)
+            return []
         enough, events = _doubt(tracker)
         if enough:
             return hand_off(dispatcher, "not_sure")
-        if kb.outcome == "clarify":
-            buttons = [{"title": title, "payload": title} for _, title, _ in kb.candidates]
-            dispatcher.utter_message(response="utter_not_sure", buttons=buttons)
-        else:
-            dispatcher.utter_message(response="utter_no_answer")
+        dispatcher.utter_message(response="utter_no_answer")
         return events
 
 

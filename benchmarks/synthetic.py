@@ -6,14 +6,15 @@ each, so that lengths are true to life and every article brings new words, as re
 
 import csv
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import yaml
 
 from bot.knowledge.articles.articles import Article, read_articles
-from bot.knowledge.embedding.embedder import Embedder, Role, Shelf, Vectors
+from bot.knowledge.embedding.cache import Embedded, Role, Shelf
+from bot.knowledge.embedding.embedder import Asked, Embedder, Progress
 from bot.settings import ROOT
 
 HERE = Path(__file__).parent
@@ -81,6 +82,11 @@ def _own(language: str) -> list[Article]:
     return _own_articles[language]
 
 
+def passages(language: str, count: int) -> list[str]:
+    """Pieces of the shop's own articles."""
+    return [text for each in _own(language) for text in each.passages][:count]
+
+
 def questions(language: str, count: int) -> list[str]:
     """Different questions of 60 characters, as customers of the shop wrote them, cut or joined."""
     texts = [
@@ -114,23 +120,24 @@ class PerturbedEmbedder(Embedder):
         own = [each for language in _LETTERS for each in _own(language)]
         asked = [text for each in own for text in each.questions][: self._POOL]
         told = [text for each in own for text in each.passages][: self._POOL]
-        self._pool: dict[Role, Vectors] = {
-            "query": super().encode_cached(asked, "query"),
-            "passage": super().encode_cached(told, "passage"),
+        self._pool: dict[Role, list[Embedded]] = {
+            "query": super().encode_cached([("query", text) for text in asked]),
+            "passage": super().encode_cached([("passage", text) for text in told]),
         }
 
     def encode_cached(
         self,
-        texts: Sequence[str],
-        role: Role,
-        progress: Callable[[int, int], None] = lambda _done, _total: None,
+        asked: Sequence[Asked],
+        progress: Progress = lambda _done, _total: None,
         shelf: Shelf = "vectors",  # noqa: ARG002
-    ) -> Vectors:
-        pool = self._pool[role]
-        chance = np.random.default_rng(len(texts))
-        vectors = pool[chance.integers(0, len(pool), len(texts))]
-        noise = chance.standard_normal(vectors.shape, dtype=np.float32)
-        vectors = vectors + noise * np.float32(self._MOVED / vectors.shape[1] ** 0.5)
-        made_up: Vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-        progress(len(texts), len(texts))
+    ) -> list[Embedded]:
+        chance = np.random.default_rng(len(asked))
+        made_up: list[Embedded] = []
+        for role, _ in asked:
+            true = self._pool[role][chance.integers(0, len(self._pool[role]))]
+            length = np.linalg.norm(true.codes.astype(np.float32), axis=1, keepdims=True)
+            noise = chance.standard_normal(true.codes.shape, dtype=np.float32)
+            moved = true.codes + noise * (length * self._MOVED / true.codes.shape[1] ** 0.5)
+            made_up.append(Embedded(true.vector, np.clip(moved, -127, 127).astype(np.int8)))
+        progress(len(asked), len(asked))
         return made_up

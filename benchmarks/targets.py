@@ -5,18 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.knowledge.evaluation.measures import wilson
-from bot.messages import LANGUAGES
 
 Sets = Mapping[str, Mapping[str, Any]]
 
-ASKED_PRECISION = 0.90
-SLACK = 0.03
-"""So much below the precision asked for is still honest."""
-MAX_CALIBRATION_ERROR = 0.05
-MAX_BEHIND_ENGLISH = 0.05
-_OVER_DENSE = {"en": 0.03, "vi": 0.03, "th": 0.03, "fa": 0.01}
-_OWN_JUDGED = ("own-questions", "own-strangers")
-"""Newcomers' questions are all answerable, so their figures say less."""
+_READING = {"en": 0.965, "vi": 0.95, "th": 0.95, "fa": 0.99, "vi-en": 0.85, "th-en": 0.85}
+"""Right paragraph first, by language of the question and of the paragraphs."""
 
 
 @dataclass(frozen=True)
@@ -38,76 +31,35 @@ def _at_least(of: str, what: str, asked: float, *keys: str) -> Target:
     )
 
 
+def _at_most(of: str, what: str, asked: float, *keys: str) -> Target:
+    return Target(
+        of, what, f"≤ {asked}", lambda found: _get(found, keys), lambda value: value <= asked
+    )
+
+
 def _get(found: Any, keys: tuple[str, ...]) -> Any:
     for key in keys:
         found = found[key]
     return found
 
 
-def _targets(sets: Sets) -> Iterator[Target]:
-    yield _at_least("clinc-10", "right article first", 0.87, "in-scope", "top1")
-    yield _at_least("clinc-10", "AUROC, out of scope mixed in", 0.93, "mixed", "auroc")
-    yield _at_least("clinc-100", "right article first", 0.955, "in-scope", "top1")
-    yield _at_least("clinc-100", "AUROC, out of scope mixed in", 0.96, "mixed", "auroc")
+def _targets() -> Iterator[Target]:
+    hint3, oos, strangers = "hint3-curekart", "banking-oos", "own-strangers"
+    yield _at_least(hint3, "precision", 0.88, "all", "precision")
     yield _at_least(
-        "clinc-100", "out-of-scope recall at in-scope accuracy 0.93", 0.80,
-        "mixed", "out_of_scope", "recall_at_accuracy_0.93",
-    )  # fmt: skip
+        hint3, "answerable at precision 0.9", 0.30, "all", "coverage_at_precision", "0.9"
+    )
+    yield _at_least(hint3, "AUROC", 0.91, "all", "auroc")
+    yield _at_least(oos, "precision, near and far mixed in", 0.88, "all", "precision")
+    yield _at_least(strangers, "precision", 0.88, "all", "precision")
+    yield _at_least(strangers, "right one answered or offered", 0.80, "all", "helped")
+    yield _at_least(strangers, "unanswerable held back", 0.85, "all", "held_back")
+    yield _at_most(strangers, "titles offered in vain", 0.40, "all", "offered_in_vain")
+    yield _at_most(strangers, "calibration error", 0.08, "all", "calibration_error")
+    for name, asked in _READING.items():
+        yield _at_least(f"reading-{name}", "right paragraph first", asked, "all", "top1")
+    yield _at_least("clinc-10", "right article first", 0.915, "in-scope", "top1")
     yield _at_least("banking-10", "right article first", 0.86, "all", "top1")
-    for language, more in _OVER_DENSE.items():
-        yield Target(
-            f"reading-{language}",
-            "recall@1 above dense alone",
-            f"≥ +{more}",
-            lambda found: round(found["all"]["top1"] - found["all"]["dense_alone"], 4),
-            lambda value, more=more: value >= more,
-        )
-    for language in ("vi", "th"):
-        yield _at_least(
-            f"reading-{language}-en", "recall@1, English paragraphs", 0.78, "all", "top1"
-        )
-    for name in _OWN_JUDGED:
-        yield from _own_targets(name)
-    for name, measured in sets.items():
-        for group in measured["results"]:
-            if not (name.startswith("own-") and group != "all"):
-                yield from _honesty(name, group)
-
-
-def _own_targets(name: str) -> Iterator[Target]:
-    for language in LANGUAGES:
-        yield _at_least(name, f"{language}: precision", 0.90, language, "precision")
-        yield _at_least(
-            name, f"{language}: answered of answerable", 0.80,
-            language, "share_answered_of_answerable",
-        )  # fmt: skip
-    for key in ("top1", "precision", "share_answered_of_answerable"):
-        yield Target(
-            name,
-            f"{key}: the farthest behind English",
-            f"≤ {MAX_BEHIND_ENGLISH}",
-            lambda found, key=key: max(
-                round((found["en"][key] or 0) - (found[each][key] or 0), 4) for each in LANGUAGES
-            ),
-            lambda value: value <= MAX_BEHIND_ENGLISH,
-        )
-
-
-def _honesty(name: str, group: str) -> Iterator[Target]:
-    yield Target(
-        name,
-        f"{group}: precision of what was answered",
-        f"≥ {ASKED_PRECISION - SLACK:.2f}",
-        lambda found: found[group]["precision"],
-        lambda value: value >= ASKED_PRECISION - SLACK,
-    )
-    yield Target(
-        name,
-        f"{group}: calibration error",
-        f"≤ {MAX_CALIBRATION_ERROR}",
-        lambda found: found[group]["calibration_error"],
-        lambda value: value <= MAX_CALIBRATION_ERROR,
-    )
 
 
 _HEAD = """# Answers
@@ -123,11 +75,11 @@ _MORE = """
 ## All figures
 
 As `usher evaluate` defines them, at precision 0.9; means over the draws. Shares are of all questions
-of the group, but *answerable* is of those that an article answers. *95 %* is the interval of the
-precision.
+of the group, but *answerable* and *helped* are of those that an article answers, *held back* and
+*in vain* of the others. *95 %* is the interval of the precision.
 
-| set | group | questions | unanswerable | top 1 | top 3 | answered | answerable | precision | 95 % | held back | AUROC | calibration error | coverage at 0.8 / 0.9 / 0.95 |
-|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
+| set | group | questions | unanswerable | top 1 | top 3 | answered | answerable | precision | 95 % | helped | held back | in vain | AUROC | calibration error | coverage at 0.8 / 0.9 / 0.95 |
+|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|
 """  # noqa: E501
 
 
@@ -150,7 +102,7 @@ def outcomes(sets: Sets) -> list[Outcome]:
     """Every target whose set was measured."""
     return [
         Outcome(each, each.measure(sets[each.of]["results"]))
-        for each in _targets(sets)
+        for each in _targets()
         if each.of in sets
     ]
 
@@ -181,7 +133,8 @@ def _rows(sets: Sets) -> Iterator[str]:
                 name, group, f"{each['questions']:.0f}", f"{each['unanswerable']:.0f}",
                 number(each["top1"]), number(each["top3"]), number(each["share_answered"]),
                 number(each["share_answered_of_answerable"]), number(each["precision"]),
-                f"{low:.2f}–{high:.2f}", number(each["held_back"]), number(each["auroc"]),
+                f"{low:.2f}–{high:.2f}", number(each["helped"]), number(each["held_back"]),
+                number(each["offered_in_vain"]), number(each["auroc"]),
                 number(each["calibration_error"]), coverage,
             )  # fmt: skip
             yield f"| {' | '.join(cells)} |\n"

@@ -27,8 +27,9 @@ from bot.settings import ROOT
 
 IDS = ("returns", "delivery", "battery")
 KEYS = {
-    "questions", "unanswerable", "top1", "top3", "share_answered", "precision", "held_back",
-    "auroc", "calibration_error", "coverage_at_precision", "ms_per_question",
+    "questions", "unanswerable", "top1", "top3", "share_answered", "precision", "helped",
+    "held_back", "offered_in_vain", "auroc", "calibration_error", "coverage_at_precision",
+    "ms_per_question",
 }  # fmt: skip
 ARTICLES = {
     "returns": ("Return a product", "How do I send something back?", "Send it back in 30 days."),
@@ -44,9 +45,15 @@ who won the football match,,en
 
 
 def judged(
-    *articles: str, wanted: str, confidence: float, answer: bool = False, language: str = "en"
+    *articles: str,
+    wanted: str,
+    confidence: float,
+    answer: bool = False,
+    offer: bool = False,
+    language: str = "en",
 ) -> Judged:
-    outcome = Outcome.ANSWER if answer else Outcome.HANDOFF
+    held_back = Outcome.CLARIFY if offer else Outcome.HANDOFF
+    outcome = Outcome.ANSWER if answer else held_back
     question = Question("?", wanted, language, Path("q.csv"), 2)
     return Judged(question, articles, confidence, outcome, language, 0.01)
 
@@ -95,17 +102,19 @@ def test_each_figure_is_the_share_that_its_name_says() -> None:
         [
             judged("a", "b", wanted="a", confidence=0.9, answer=True),
             judged("a", "b", wanted="b", confidence=0.8, answer=True),
-            judged("c", "b", "a", wanted="a", confidence=0.3),
+            judged("c", "b", "a", wanted="a", confidence=0.3, offer=True),
             judged("c", wanted="c", confidence=0.4),
             judged("a", wanted="", confidence=0.7, answer=True),
-            judged("a", wanted="", confidence=0.1),
+            judged("a", wanted="", confidence=0.1, offer=True),
         ]
     )
     assert (found.questions, found.unanswerable) == (6, 2)
     assert (found.top1, found.top3) == (0.5, 1.0)
     assert found.share_answered == 0.5
     assert found.precision == pytest.approx(1 / 3, abs=1e-4)
+    assert found.helped == 0.5  # the first one, and the third by its title
     assert found.held_back == 0.5
+    assert found.offered_in_vain == 0.5
     assert found.auroc == pytest.approx(6 / 8)  # 0.9 is above four wrong ones, 0.4 above two
     assert found.coverage_at_precision == {
         "0.8": pytest.approx(1 / 6, abs=1e-4),
@@ -309,7 +318,7 @@ def test_questions_are_asked_of_the_articles_of_a_folder(
 
 
 def ask(embedder: Embedder, knowledge: Path, questions: Path) -> Evaluation:
-    return evaluate(embedder, knowledge, [questions], 0.9, "en", quiet=True)
+    return evaluate(embedder, knowledge, [questions], 0.9, 0.2, "en", quiet=True)
 
 
 def test_broken_articles_are_left_out_and_their_questions_count_as_misses(
@@ -352,7 +361,7 @@ def test_a_folder_without_articles_is_told(tmp_path: Path, embedder: Embedder, f
 def test_strange_articles_need_questions(tmp_path: Path, embedder: Embedder) -> None:
     knowledge = write_articles(tmp_path / "articles")
     with pytest.raises(InvalidInput, match="--questions"):
-        evaluate(embedder, knowledge, [], 0.9, "en", quiet=True)
+        evaluate(embedder, knowledge, [], 0.9, 0.2, "en", quiet=True)
 
 
 def test_the_command_answers_programs_in_json_and_nothing_else(tmp_path: Path) -> None:

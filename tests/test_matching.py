@@ -98,9 +98,14 @@ def test_the_right_article_answers_in_the_language_of_the_question(
 ) -> None:
     match = matcher.match(question, language)
     assert match.candidates[0].article == article
-    assert match.outcome is Outcome.ANSWER
+    assert match.outcome is not Outcome.HANDOFF
     assert match.language == match.article_language == language
     assert match.confidence == match.candidates[0].probability
+
+
+def test_what_is_asked_plainly_is_answered_and_not_only_offered(matcher: Matcher) -> None:
+    outcomes = [matcher.match(question, language).outcome for language, question, _ in RIGHT]
+    assert outcomes.count(Outcome.ANSWER) >= len(RIGHT) - 2
 
 
 @pytest.mark.parametrize(("language", "question"), NONSENSE)
@@ -182,8 +187,8 @@ def test_order_numbers_and_addresses_do_not_change_the_answer(
     ("language", "article", "question"),
     [
         ("vi", "account-login", "Tôi quên mật khẩu và không đăng nhập được"),
-        ("th", "volta-charging", "ชาร์จแบตเตอรี่จักรยานนานเท่าไหร่"),
-        ("fa", "volta-charging", "شارژ باتری دوچرخه چقدر طول می‌کشد؟"),
+        ("th", "account-login", "ลืมรหัสผ่าน เข้าสู่ระบบไม่ได้"),
+        ("fa", "account-login", "رمز عبورم را فراموش کرده‌ام و نمی‌توانم وارد شوم"),
     ],
 )
 def test_an_article_is_offered_in_another_language_only_where_it_is_not_translated(
@@ -323,7 +328,9 @@ def test_an_index_can_be_swapped_while_questions_are_asked(
 
 def asked_again(articles: Sequence[Article], embedder: Embedder, *feedback: Feedback) -> float:
     index = Index(articles, embedder, feedback=feedback)
-    return Matcher(embedder, index, 0.9, 0.2).match("can a neighbour take the parcel", "en").confidence
+    return (
+        Matcher(embedder, index, 0.9, 0.2).match("can a neighbour take the parcel", "en").confidence
+    )
 
 
 def judged(
@@ -377,7 +384,7 @@ def test_an_empty_knowledge_base_hands_everything_off(embedder: Embedder) -> Non
 
 
 @pytest.mark.parametrize("language", ["en", "vi", "th", "fa"])
-def test_a_single_article_answers_its_own_questions_and_no_others(
+def test_a_single_article_is_found_by_its_own_questions_and_no_others(
     articles: list[Article], embedder: Embedder, language: str
 ) -> None:
     every_but_one = IDS - {"account-login"}
@@ -385,8 +392,8 @@ def test_a_single_article_answers_its_own_questions_and_no_others(
     matcher = Matcher(embedder, index, 0.9, 0.2)
     for asked_in, question, article in RIGHT:
         if asked_in == language:
-            answered = matcher.match(question, language).outcome is Outcome.ANSWER
-            assert answered == (article == "account-login"), question
+            found = matcher.match(question, language).outcome is not Outcome.HANDOFF
+            assert found == (article == "account-login"), question
     for asked_in, question in NONSENSE:
         if asked_in == language:
             assert matcher.match(question, language).outcome is Outcome.HANDOFF

@@ -148,7 +148,10 @@ def evaluate(
       among three, answered or not.
     - `share_answered`: share of all questions that were answered.
     - `precision`: share of the answered questions that got the right article.
+    - `helped`: share of the answerable questions that were answered with the right article, or
+      whose right title was among those offered.
     - `held_back`: share of the unanswerable questions that were not answered.
+    - `offered_in_vain`: share of the unanswerable questions for which titles were offered.
     - `auroc`: chance that the confidence is higher where the first article is right than
       where it is wrong, over all questions.
     - `calibration_error`: mean gap between the confidence and the share of right first

@@ -188,7 +188,11 @@ def _figures_table(evaluation: Evaluation) -> Table:
             _percent(each.precision) for each in found.values()
         ],
         "  95 % interval": [_interval(judged) for judged in evaluation.groups.values()],
+        "right one answered or offered, of answerable": [
+            _percent(each.helped) for each in found.values()
+        ],
         "unanswerable held back": [_percent(each.held_back) for each in found.values()],
+        "  titles offered in vain": [_percent(each.offered_in_vain) for each in found.values()],
         "AUROC": [_number(each.auroc) for each in found.values()],
         "calibration error": [_number(each.calibration_error) for each in found.values()],
         "  of honest ones, by chance": [

@@ -70,7 +70,8 @@ class IntentArbiter(GraphComponent, IntentClassifier):
         by_classifier = sum(
             each[PREDICTED_CONFIDENCE_KEY] for each in ranking if each[INTENT_NAME_KEY] == QUESTION
         )
-        question = by_classifier * min(max(_odds(kb["confidence"]), 1.0), STRENGTH)
+        answered = sum(probability for _, _, probability in kb["candidates"])
+        question = by_classifier * min(max(_odds(answered), 1.0), STRENGTH)
         if acts and acts[0][PREDICTED_CONFIDENCE_KEY] > question:
             intent = acts[0]
         else:

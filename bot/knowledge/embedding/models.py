@@ -53,12 +53,12 @@ def load(name: str) -> Model:
 class OnnxModel:
     """A BERT with mean pooling, from a folder as `bundled` writes it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, max_tokens: int = MAX_TOKENS) -> None:
         config = json.loads((folder / "config.json").read_text("utf-8"))
         prompts = json.loads((folder / "config_sentence_transformers.json").read_text("utf-8"))
         self._prompts: dict[Role, str] = prompts["prompts"]
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.enable_truncation(MAX_TOKENS)
+        self._tokenizer.enable_truncation(max_tokens)
         self._tokenizer.enable_padding(pad_id=config["pad_token_id"])
         self._around = len(self._tokenizer.encode("").ids)
         self._before = {

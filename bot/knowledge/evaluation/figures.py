@@ -47,6 +47,12 @@ class Judged:
         return self.rank == 1
 
     @property
+    def helped(self) -> bool:
+        """Whether the customer got the right article, or its title to choose."""
+        offered = self.outcome is Outcome.CLARIFY and self.rank > 0
+        return offered or (self.answered and self.right)
+
+    @property
     def rank(self) -> int:
         """Place of the right article among the candidates, from 1; 0: not there."""
         wanted = self.question.article
@@ -68,8 +74,13 @@ class Figures:
     """Share of all questions that were answered."""
     precision: float | None
     """Share of the answered questions that got the right article."""
+    helped: float | None
+    """Share of the answerable questions that were answered with the right article, or whose right
+    title was offered."""
     held_back: float | None
     """Share of the unanswerable questions that were not answered."""
+    offered_in_vain: float | None
+    """Share of the unanswerable questions for which titles were offered."""
     auroc: float | None
     """Chance that a question whose first article is right has the higher confidence than one
     whose first article is wrong; over all questions."""
@@ -137,7 +148,9 @@ def figures(judged: Sequence[Judged]) -> Figures:
         top3=_share([each.rank > 0 for each in answerable]),
         share_answered=_share([each.answered for each in judged]),
         precision=_share([each.right for each in answered]),
+        helped=_share([each.helped for each in answerable]),
         held_back=_share([not each.answered for each in unanswerable]),
+        offered_in_vain=_share([each.outcome is Outcome.CLARIFY for each in unanswerable]),
         auroc=_rounded(measures.auroc(confidences, right)),
         calibration_error=_rounded(measures.calibration_error(confidences, right)),
         coverage_at_precision={

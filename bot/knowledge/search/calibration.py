@@ -140,7 +140,7 @@ def calibrate(
         taught: whether there are example questions.
     """
     total = sum(len(answerable.right) for answerable, _ in kinds)
-    everything = [each for each in judged if len(each.right)]
+    everything = [each for each in judged if each.weights.sum() > 0]
     for answerable, unanswerable in kinds:
         size = total / len(kinds) / len(answerable.right)
         everything.append(replace(answerable, weights=size * answerable.weights))

@@ -123,10 +123,15 @@ class LanguagePart:
         words = self._sources.shares(tokens)
         places = self._sources.promising(classes, words)
         asked = directions(query.embedded.codes)
-        return self._sources.evidence(
-            places, classes, words, lambda _, article: self._sources.bags.score(article, asked),
-            tokens,
-        )  # fmt: skip
+
+        def maxsim(_: int, article: int) -> float:
+            return self._sources.bags.score(article, asked)
+
+        evidence = self._sources.evidence(places, classes, words, maxsim, tokens)
+        if query.language != self.language:
+            # No word of it can be found: what MaxSim says stands for them.
+            evidence.kinds[:, :, 2] = np.square(evidence.kinds[:, :, 1])
+        return evidence
 
     def _about(self, products: Sequence[str]) -> Numbers:
         """1 for articles about one of the products; 0 for others and for none."""

@@ -98,9 +98,8 @@ class Matcher:
             if not index.has_more(other, query.language):
                 continue
             found = index.search(query, other, products)
-            sure = found[0].probability >= index.bar(other, self._precision)
             untranslated = index.article(query.language, found[0].article.id) is None
             better = not best or found[0].probability > best[0].probability
-            if untranslated and better and (sure or not own):
+            if untranslated and better:
                 best, language = found, other
         return best, language
