@@ -100,7 +100,7 @@ def _out_of_scope(datasets: Path) -> Any:
 
 
 def hint3(datasets: Path, folder: Path) -> Case:
-    """28 articles of a web shop; more than half of what its visitors wrote is about none of them."""
+    """28 articles of a web shop; more than half of what visitors wrote is about none of them."""
 
     def read(name: str) -> list[tuple[str, str]]:
         with (datasets / f"hint3_curekart_{name}.csv").open(encoding="utf-8", newline="") as file:

@@ -90,8 +90,9 @@ _LANGUAGES = """
 _ENGINE = """
 ## The embedding model
 
-Milliseconds of CPU on one thread: the wheel's own C engine and ours, text by text in turn; questions
-of 60 characters and a passage of 200 tokens. *Cosine*: the least between both vectors of a text.
+Milliseconds of CPU on one thread: the wheel's own C engine and ours, text by text in turn;
+questions of 60 characters and a passage of 200 tokens. *Cosine*: the least between both vectors
+of a text.
 
 | | theirs | ours | ratio | cosine |
 |---|---|---|---|---|
@@ -126,18 +127,7 @@ def _lines(result: Result) -> Iterator[str]:
         value = target.measure(found)
         met = "yes" if value <= target.most else "**no**"
         yield f"| {target.what} | {target.asked} | {value} | {met} |\n"
-    if "query" in parts.get("engine", {}):
-        yield _ENGINE
-        for name, found in parts["engine"].items():
-            if isinstance(found, dict):
-                cells = (
-                    name,
-                    found["theirs"],
-                    found["ours"],
-                    found["ratio"],
-                    found["least_cosine"],
-                )
-                yield f"| {' | '.join(map(str, cells))} |\n"
+    yield from _engine(parts.get("engine", {}))
     matching = parts.get("matching", {})
     if "all" in matching:
         yield _LANGUAGES
@@ -157,6 +147,14 @@ def _lines(result: Result) -> Iterator[str]:
             f"{process['memory_mb_after_400_matches']} MB after 400 matches; over HTTP "
             f"{process['over_http']['p50']} ms p50, {process['over_http']['p95']} ms p95.\n"
         )
+
+
+def _engine(found: Result) -> Iterator[str]:
+    if "query" in found:
+        yield _ENGINE
+        for name, each in found.items():
+            if isinstance(each, dict):
+                yield f"| {' | '.join(map(str, (name, *each.values())))} |\n"
 
 
 def _growth_row(name: str, found: Result) -> str:
