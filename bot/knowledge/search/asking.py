@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from bot.knowledge.articles.articles import Article
+from bot.knowledge.embedding.cache import Vectors
 from bot.knowledge.search.calibration import Asked, Places
 from bot.knowledge.search.classifier import LeftOut, Rows
 from bot.knowledge.search.evidence import MaxSim, Sources
@@ -107,18 +108,18 @@ class SelfAsking:
             for row, column in np.argwhere(places >= 0).tolist():
                 asked_of.setdefault(int(places[row, column]), {})[row] = None
         found: dict[tuple[int, int], float] = {}
+        questions = [directions(self._written.embedded[row].codes) for row in rows]
         for article, asking in asked_of.items():
-            texts = [int(rows[row]) for row in asking]
-            for row, score in zip(asking, self._scores(article, texts), strict=True):
-                found[row, article] = score
+            scores = self._scores(article, [(int(rows[row]), questions[row]) for row in asking])
+            found.update(((row, article), score) for row, score in zip(asking, scores, strict=True))
         return lambda row, article: found[row, article]
 
-    def _scores(self, article: int, texts: Sequence[int]) -> list[float]:
-        """Of one article, for several texts as questions."""
-        pairs = [self._pair(text, article) for text in texts]
+    def _scores(self, article: int, asking: Sequence[tuple[int, Vectors]]) -> list[float]:
+        """Of one article, for several texts and their tokens as questions."""
+        pairs = [self._pair(text, article) for text, _ in asking]
         new = [n for n, pair in enumerate(pairs) if pair not in self._known]
-        questions = [directions(self._written.embedded[texts[n]].codes) for n in new]
-        own = [texts[n] if pairs[n][2] else -1 for n in new]
+        questions = [asking[n][1] for n in new]
+        own = [asking[n][0] if pairs[n][2] else -1 for n in new]
         scores = iter(self._sources.bags.scores_without(article, questions, own))
         for pair in pairs:
             self.remembered[pair] = self._known[pair] if pair in self._known else next(scores)

@@ -16,6 +16,8 @@ from bot.knowledge.search.classifier import Rows
 
 Scores = NDArray[np.float32]
 
+_NOWHERE = -1.0
+
 
 def directions(codes: Codes) -> Vectors:
     """Unit vectors of tokens, (tokens, dimensions)."""
@@ -70,18 +72,19 @@ class TokenBags:
     ) -> list[float]:
         first, last = self._texts[article], self._texts[article + 1]
         begin, end = self._ends[first], self._ends[last]
-        lengths = [len(each) for each in questions]
-        if begin == end or not sum(lengths):
+        lengths = np.array([len(each) for each in questions])
+        if begin == end or not lengths.sum():
             return [0.0] * len(questions)
         cosines = np.concatenate(questions) @ self._codes[begin:end].astype(np.float32).T
         cosines /= self._lengths[begin:end]
-        found: list[float] = []
-        row = 0
-        for length, text in zip(lengths, texts, strict=True):
-            mine = cosines[row : row + length]
-            row += length
+        stops = np.cumsum(lengths)
+        for stop, length, text in zip(stops, lengths, texts, strict=True):
             if text >= 0:
-                mine[:, self._ends[text] - begin : self._ends[text + 1] - begin] = -1
-            best = float(mine.max(axis=1).mean()) if length else 0.0
-            found.append(best if best > -1 else 0.0)
-        return found
+                left_out = slice(self._ends[text] - begin, self._ends[text + 1] - begin)
+                cosines[stop - length : stop, left_out] = _NOWHERE
+        of = np.repeat(np.arange(len(questions)), lengths)
+        sums = np.bincount(of, weights=cosines.max(axis=1), minlength=len(questions))
+        means = sums / np.maximum(lengths, 1)
+        means[means <= _NOWHERE] = 0  # nothing is left of the article
+        scores: list[float] = means.tolist()
+        return scores
