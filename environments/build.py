@@ -92,7 +92,7 @@ def run(command: Sequence[object], log: Path) -> None:
         raise BuildError(
             f"a step of the set-up failed:\n{tail}\n"
             f"The whole output is in {log}. Check the network and the free disk space "
-            "(6 GB are needed), then run the same command again."
+            "(7 GB are needed), then run the same command again."
         )
 
 
