@@ -34,7 +34,7 @@ _ZYGOTES: Mapping[str, tuple[str, ...]] = {
     "light": ("uvicorn.main", "uvloop", "httptools", "bot.operations.servers",
               "bot.operations.valkey", "bot.worker", "tests.crash.faulty"),
     "models": ("uvicorn.main", "uvloop", "httptools", "bot.operations.servers",
-               "bot.knowledge.service", "rasa_sdk.endpoint", "onnxruntime", "tokenizers"),
+               "bot.knowledge.service", "rasa_sdk.endpoint", "tokenizers"),
     "rasa": ("skops.io", "rasa.__main__", "rasa.core.run", "rasa.server", "rasa.core.agent",
              "rasa.engine.recipes.default_recipe", "rasa.core.policies.rule_policy",
              "bot.rasa_extensions.channel", "bot.rasa_extensions.tracker_store",

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import onnxruntime
 from tokenizers import Tokenizer
 
 from bot.errors import WrongSetting
@@ -54,6 +53,8 @@ class OnnxModel:
     """A BERT with mean pooling, from a folder as `bundled` writes it."""
 
     def __init__(self, folder: Path, max_tokens: int = MAX_TOKENS) -> None:
+        import onnxruntime  # starts a thread, which importing a module should not
+
         config = json.loads((folder / "config.json").read_text("utf-8"))
         prompts = json.loads((folder / "config_sentence_transformers.json").read_text("utf-8"))
         self._prompts: dict[Role, str] = prompts["prompts"]
