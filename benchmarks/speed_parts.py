@@ -28,7 +28,7 @@ from bot.knowledge.embedding.embedder import Embedder
 from bot.knowledge.embedding.models import OnnxModel
 from bot.knowledge.search.index import Index
 from bot.knowledge.search.matching import Matcher
-from bot.messages import LANGUAGES
+from bot.languages import LANGUAGES
 from bot.operations.processes import environment, programs
 from bot.settings import ROOT, Settings, load_settings
 

@@ -17,7 +17,7 @@ import yaml
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from bot.messages import LANGUAGES
+from bot.languages import LANGUAGES
 from bot.settings import ROOT
 from bot.texts import texts
 
