@@ -22,8 +22,9 @@ _MOST_QUESTIONS = 1000
 _MOST_TEXTS = 1000
 """Articles with more texts than this do not ask: their influence on themselves is a matrix."""
 
-_Pair = tuple[str, str, bool, Article | None]
-"""Kind and text of a question, whether it is one of the article's own, and the article."""
+_Pair = tuple[str, str, bool, Article | int]
+"""Kind and text of a question, whether it is one of the article's own, and the article; for
+everyday questions how many articles they stand beside, which tells how many they are."""
 Remembered = Mapping[_Pair, float]
 """MaxSim of own questions: an edit of one article leaves what the others' say as it was."""
 
@@ -127,5 +128,6 @@ class SelfAsking:
 
     def _pair(self, text: int, article: int) -> _Pair:
         asked: Text = self._written.texts[text]
-        asked_of = self._articles[article] if article < len(self._articles) else None
+        count = len(self._articles)
+        asked_of = self._articles[article] if article < count else count
         return asked.kind, asked.text, asked.owner == article, asked_of
