@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -27,6 +28,9 @@ from bot.languages import LANGUAGES
 from bot.operations.migrating import migrate
 from bot.settings import Settings, load_settings
 from tests import postgres
+
+if TYPE_CHECKING:
+    from bot.knowledge.embedding.embedder import Embedder
 
 hypothesis_settings.register_profile(
     "usher",
@@ -190,6 +194,15 @@ def small_knowledge_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
         head = f"---\nid: returns\nlanguage: {language}\ntitle: Returns\n---\n"
         (folder / f"{language}.md").write_text(f"{head}Send it back.\n")
     return folder
+
+
+@pytest.fixture(scope="session")
+def embedder(tmp_path_factory: pytest.TempPathFactory) -> "Embedder":
+    """The bundled model, shared by the tests of one run, and what it has made of texts so far."""
+    from bot.knowledge.embedding import bundled  # few tests need its libraries
+    from bot.knowledge.embedding.embedder import Embedder
+
+    return Embedder(bundled.NAME, tmp_path_factory.mktemp("vectors"))
 
 
 Serve = Callable[..., httpx.Client]
