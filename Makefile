@@ -40,6 +40,7 @@ format:  ## format and fix what can be fixed by a tool
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
+bench: export OMP_NUM_THREADS = 1
 bench: setup-dev  ## accuracy, speed, load, the record and its growth; results are kept in benchmarks/results/
 	.venv/bin/usher prepare
 	$(PYTHON) benchmarks/accuracy.py

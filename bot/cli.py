@@ -125,6 +125,9 @@ def purchase(
 def main() -> None:
     """Run the command; what a person can mend is told in one line, without a trace."""
     os.environ.setdefault("PYTHONWARNINGS", "ignore")
+    # Read when numpy is imported. Its threads wait for each other by spinning: two processes that
+    # share the cores then take many times as long.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         app()
     except UsherError as error:
