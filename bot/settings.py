@@ -97,6 +97,7 @@ class Settings(BaseSettings):
     journeys: Path = Field(default=ROOT / "journeys", description="Folder of the journeys.")
     embedding_model: str = Field(
         default="multilingual-e5-small",
+        min_length=1,
         description="`multilingual-e5-small` (bundled), or a folder or hub name of another model "
         "for sentence-transformers.",
     )

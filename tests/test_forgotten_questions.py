@@ -18,7 +18,7 @@ def judged(text: str) -> Feedback:
 
 
 def vectors_of_questions(settings: Settings) -> int:
-    (file,) = (settings.data_dir / "vectors").glob("vectors-*.db")
+    (file,) = (settings.data_dir / "vectors").glob("embedded-*.db")
     with closing(sqlite3.connect(file)) as connection:
         found: int = connection.execute("SELECT count(*) FROM judged").fetchone()[0]
         return found

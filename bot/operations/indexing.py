@@ -4,15 +4,20 @@ import httpx
 
 from bot.internal_http import authorization
 from bot.knowledge.articles.articles import changed_at
+from bot.operations.processes import vectors_path
 from bot.settings import Settings
 
 RELOAD_SECONDS = 120
 
 
 def is_indexed(settings: Settings) -> bool:
-    """Whether no article has changed since the last indexing."""
+    """Whether no article has changed since the last indexing, by this model."""
     stamp = settings.data_dir / "vectors" / "indexed"
-    return stamp.exists() and stamp.stat().st_mtime > changed_at(settings.knowledge_base)
+    return (
+        stamp.exists()
+        and vectors_path(settings).exists()
+        and stamp.stat().st_mtime > changed_at(settings.knowledge_base)
+    )
 
 
 def reload(settings: Settings) -> str:

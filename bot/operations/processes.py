@@ -1,6 +1,5 @@
 """Usher's processes: their commands, their environment, and supervisord that keeps them up."""
 
-import hashlib
 import os
 import socket
 import sys
@@ -8,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.knowledge.embedding.cache import path_of
 from bot.settings import ROOT, Settings
 
 RASA_PYTHON = ROOT / ".venv-rasa" / "bin" / "python"
@@ -31,8 +31,7 @@ def model_path(settings: Settings) -> Path:
 
 def vectors_path(settings: Settings) -> Path:
     """The cache of the embedding model's vectors, which Rasa's training reads."""
-    name = hashlib.sha256(settings.embedding_model.encode()).hexdigest()[:12]
-    return settings.data_dir / "vectors" / f"vectors-{name}.db"
+    return path_of(settings.data_dir / "vectors", settings.embedding_model)
 
 
 def programs(settings: Settings) -> list[Program]:

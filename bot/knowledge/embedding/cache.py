@@ -19,6 +19,7 @@ Shelf = Literal["vectors", "judged"]
 """A table of the cache: what customers asked is kept apart, so that it can be forgotten."""
 
 _AT_ONCE = 500
+_INSERT = "INSERT OR REPLACE INTO {} VALUES (?, ?, ?)"
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,18 @@ def key_of(text: str, role: Role) -> bytes:
     return hashlib.sha256(f"{role}\0{text}".encode()).digest()
 
 
+def path_of(folder: Path, model: str) -> Path:
+    """The file of a model's vectors."""
+    name = hashlib.sha256(model.encode()).hexdigest()[:12]
+    return folder / f"embedded-{name}.db"
+
+
 class VectorCache:
     """A file of the vectors of one model. Rasa's training reads its table `vectors`."""
 
     def __init__(self, folder: Path, model: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        name = hashlib.sha256(model.encode()).hexdigest()[:12]
-        self._path = folder / f"vectors-{name}.db"
+        self._path = path_of(folder, model)
 
     def read(self, keys: Sequence[bytes], shelf: Shelf) -> dict[bytes, Embedded]:
         """Those of the keys that are kept."""
@@ -66,10 +72,7 @@ class VectorCache:
             for key, each in found.items()
         ]
         with self._opened(shelf) as connection:
-            connection.executemany(
-                f"INSERT OR REPLACE INTO {shelf} VALUES (?, ?, ?)",  # noqa: S608
-                rows,
-            )
+            connection.executemany(_INSERT.format(shelf), rows)
 
     def keep(self, keys: Collection[bytes], shelf: Shelf) -> None:
         """Forget everything on a shelf but these; no trace of it stays in the file."""
@@ -77,11 +80,13 @@ class VectorCache:
             return
         with self._opened(shelf) as connection:
             connection.execute("PRAGMA secure_delete=ON")
-            known = {key for (key,) in connection.execute(f"SELECT key FROM {shelf}")}  # noqa: S608
-            connection.executemany(
-                f"DELETE FROM {shelf} WHERE key = ?",  # noqa: S608
-                [(key,) for key in known.difference(keys)],
-            )
+            rows = connection.execute(f"SELECT * FROM {shelf}").fetchall()  # noqa: S608
+            wanted = set(keys)
+            kept = [row for row in rows if row[0] in wanted]
+            if len(kept) < len(rows):
+                # The whole table: of single rows, copies may stay where pages were balanced.
+                connection.execute(f"DELETE FROM {shelf}")  # noqa: S608
+                connection.executemany(_INSERT.format(shelf), kept)
 
     @contextmanager
     def _opened(self, shelf: Shelf) -> Iterator[sqlite3.Connection]:
