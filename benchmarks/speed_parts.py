@@ -88,7 +88,9 @@ def _cpu(what: Callable[[], Any]) -> tuple[Any, float]:
 
 def matching(folder: Path) -> Result:
     """500 articles in four languages: indexing, indexing again after one change, matching."""
-    articles = _read(folder, lambda where: synthetic.write_articles(where, ARTICLES, LANGUAGES))
+    articles = _read(
+        folder, lambda where: synthetic.write_articles(where, ARTICLES, list(LANGUAGES))
+    )
     model = bootstrap.settings().embedding_model
     embedder = Embedder(model, folder / "vectors")
     embedder.encode(["warm up"], "query")
@@ -154,7 +156,7 @@ def growth(folder: Path, passages: int) -> Result:
 
 def process_memory(folder: Path) -> Result:
     """The knowledge process itself, with 500 articles: memory, and matches over HTTP."""
-    synthetic.write_articles(folder / "articles", ARTICLES, LANGUAGES)
+    synthetic.write_articles(folder / "articles", ARTICLES, list(LANGUAGES))
     settings = load_settings(
         _env_file=None, data_dir=folder, knowledge_base=folder / "articles",
         internal_port=_free_port(), embedding_model=bootstrap.settings().embedding_model,
