@@ -29,9 +29,9 @@ _NEW_WORDS = 12
 
 
 def write_articles(folder: Path, count: int, languages: Sequence[str]) -> None:
-    """So many articles, the languages by turns, in `folder/<language>/`."""
+    """So many articles, each in every language, in `folder/<language>/`."""
     for number in range(count):
-        _write(folder, number, languages[number % len(languages)])
+        _write(folder, number // len(languages), languages[number % len(languages)])
 
 
 def write_passages(folder: Path, count: int, language: str) -> int:
@@ -47,7 +47,7 @@ def _write(folder: Path, number: int, language: str) -> int:
     """One article; about how many passages it has."""
     chance = random.Random(f"{language} {number}")
     own = _own(language)
-    model = chance.choice(own)
+    model = own[random.Random(number).randrange(len(own))]  # of the same id in every language
     words = ["".join(chance.choices(_LETTERS[language], k=6)) for _ in range(_NEW_WORDS)]
 
     def mixed(texts: Sequence[str]) -> list[str]:

@@ -38,6 +38,11 @@ def questions(seed: int, count: int, clarity: float) -> tuple[Evidence, Places]:
     return Evidence(places, kinds.astype(np.float32), random.uniform(5, 40, count)), right
 
 
+def part(evidence: Evidence, rows: slice) -> Evidence:
+    """That of some of the questions."""
+    return Evidence(evidence.places[rows], evidence.kinds[rows], evidence.information[rows])
+
+
 def column_of(articles: Places, places: Places) -> Places:
     """Where an article of each question stands."""
     columns: Places = (places == articles[:, None]).argmax(axis=1)
@@ -67,7 +72,7 @@ def calibrated(clarity: float, count: int = 300) -> Calibration:
 
 def probabilities(found: Calibration, evidence: Evidence) -> tuple[Numbers, Numbers]:
     """Of each question: that its first article answers, and that one of the first three does."""
-    one_by_one = [evidence[n : n + 1] for n in range(len(evidence.places))]
+    one_by_one = [part(evidence, slice(n, n + 1)) for n in range(len(evidence.places))]
     pairs = [found.probabilities(each, each.order(taught=True)) for each in one_by_one]
     first, among = np.array(pairs).T
     return first, among
@@ -356,7 +361,7 @@ def test_articles_that_nothing_tells_apart_give_numbers(articles: int) -> None:
     found = calibrate([(Asked(evidence, right, np.ones(24)), nobody)], taught=True)
     for each in (found.first, found.among):
         assert np.isfinite([*each.slopes, each.intercept]).all()
-    first, among = probabilities(found, evidence[:1])
+    first, among = probabilities(found, part(evidence, slice(1)))
     assert 0 < first < 0.75
     assert first <= among <= 1
     assert 0 < found.bar(0.9) <= 0.9
@@ -375,9 +380,9 @@ def test_where_there_is_no_article_nothing_is_right() -> None:
     evidence, right = indistinguishable(1, 100), np.zeros(100, dtype=np.int64)
     nobody = Asked(without(evidence, right), np.full(100, -1), np.ones(100))
     found = calibrate([(Asked(evidence, right, np.ones(100)), nobody)], taught=True)
-    for chance in probabilities(found, nobody.evidence[:1]):
+    for chance in probabilities(found, part(nobody.evidence, slice(1))):
         assert chance < 0.1
-    assert probabilities(found, evidence[:1])[0] > 0.5
+    assert probabilities(found, part(evidence, slice(1)))[0] > 0.5
 
 
 # What probabilities are worth.
@@ -423,7 +428,7 @@ def test_where_the_model_holds_probabilities_are_the_shares_of_right_answers(
 def traffic(seed: int, count: int, clarity: float) -> Sequence[tuple[Evidence, Places]]:
     """Half of it has no answer, and half of that is about something else altogether."""
     answerable, unanswerable = self_asked(seed, 2 * count, clarity)
-    lacking = unanswerable.evidence[slice(count)]
+    lacking = part(unanswerable.evidence, slice(count))
     elsewhere, _ = questions(seed + 1, count, 0.0)
     elsewhere.kinds[:] *= 0.5
     return [

@@ -69,7 +69,7 @@ def test_the_engine_of_the_wheel_gives_the_same_vectors(
 ) -> None:
     ours = [each.vector for each in embedder.encode(SHORT, role)]
     theirs = [getattr(engine, role)(text) for text in SHORT]
-    assert (cosines(ours, theirs) > 0.999).all()
+    assert (cosines(ours, theirs) > 0.998).all()
 
 
 def has_rows_of_unknown_letters(text: str, tokenizer: Tokenizer) -> bool:
@@ -90,7 +90,7 @@ def test_naughty_strings_have_the_same_vectors_but_for_rows_of_unknown_letters(
     some = [each for each in known if 0 < len(each) <= 40][::6]
     ours = [each.vector for each in embedder.encode(some, "query")]
     alike = cosines(ours, [engine.query(each) for each in some])
-    differ = {text for text, cosine in zip(some, alike, strict=True) if cosine < 0.999}
+    differ = {text for text, cosine in zip(some, alike, strict=True) if cosine < 0.995}
     assert all(has_rows_of_unknown_letters(text, tokenizer) for text in differ), differ
     assert len(differ) < 5 < len(some)
 

@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.errors import InvalidInput
-from bot.knowledge.embedding import bundled
 from bot.knowledge.embedding.embedder import Embedder
 from bot.knowledge.evaluation import measures, reliability
 from bot.knowledge.evaluation.figures import Figures, Judged, by_language, figures, worst_misses
@@ -56,11 +55,6 @@ def judged(
     outcome = Outcome.ANSWER if answer else held_back
     question = Question("?", wanted, language, Path("q.csv"), 2)
     return Judged(question, articles, confidence, outcome, language, 0.01)
-
-
-@pytest.fixture(scope="module")
-def embedder(tmp_path_factory: pytest.TempPathFactory) -> Embedder:
-    return Embedder(bundled.NAME, tmp_path_factory.mktemp("vectors"))
 
 
 def write_articles(folder: Path, languages: Sequence[str] = ("en",), flat: bool = False) -> Path:

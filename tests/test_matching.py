@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bot.knowledge.articles.articles import Article, read_articles
-from bot.knowledge.embedding import bundled
 from bot.knowledge.embedding.embedder import Embedder
 from bot.knowledge.search.index import Index
 from bot.knowledge.search.matching import Matcher
@@ -59,11 +58,6 @@ LATER = datetime(2100, 1, 1, tzinfo=UTC)
 def articles() -> list[Article]:
     found, _ = read_articles(ROOT / "knowledge_base")
     return [article for article in found if article.id in IDS]
-
-
-@pytest.fixture(scope="session")
-def embedder(tmp_path_factory: pytest.TempPathFactory) -> Embedder:
-    return Embedder(bundled.NAME, tmp_path_factory.mktemp("vectors"))
 
 
 @pytest.fixture(scope="session")

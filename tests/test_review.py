@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.knowledge.articles.articles import Article, read_articles
-from bot.knowledge.embedding import bundled
 from bot.knowledge.embedding.embedder import Embedder
 from bot.knowledge.review.reviewing import Finding, Kind, review
 from bot.knowledge.review.statements import statements
@@ -44,11 +43,6 @@ def article(
         short_answer=body.split("\n")[0],
         passages=(body,),
     )
-
-
-@pytest.fixture(scope="module")
-def embedder(tmp_path_factory: pytest.TempPathFactory) -> Embedder:
-    return Embedder(bundled.NAME, tmp_path_factory.mktemp("vectors"))
 
 
 def of_kind(kind: Kind, found: Sequence[Finding]) -> list[Finding]:

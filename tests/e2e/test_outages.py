@@ -167,12 +167,17 @@ def test_the_turns_of_a_killed_worker_are_resumed_by_the_next_one(
         check_answered_once(usher, customer, apologies=0)
 
 
+def thanks(language: str, number: int) -> str:
+    """One of several texts that are all understood as thanks, alone and together."""
+    return PHRASES[language].thanks + "!" * number
+
+
 def test_a_killed_gateway_loses_and_doubles_nothing(usher: Usher, customers: Customers) -> None:
     """Clients repeat what was not acknowledged, with the same id."""
 
     def write(customer: Customer) -> None:
         for number in range(10):
-            customer.send(f"{PHRASES[customer.language].thanks} {number}")
+            customer.send(thanks(customer.language, number))
 
     with ThreadPoolExecutor(len(customers)) as pool:
         writing = [pool.submit(write, customer) for customer in customers.values()]
@@ -186,8 +191,7 @@ def test_a_killed_gateway_loses_and_doubles_nothing(usher: Usher, customers: Cus
     for language, customer in customers.items():
         said = customer.transcript()
         heard = [text for author, text in said if author == "customer"]
-        thanks = PHRASES[language].thanks
-        assert heard == [PHRASES[language].greeting, *(f"{thanks} {n}" for n in range(10))]
+        assert heard == [PHRASES[language].greeting, *(thanks(language, n) for n in range(10))]
         answers = [text for author, text in said if author == "assistant"]
         assert len(answers) == len(turns(usher, customer))
 

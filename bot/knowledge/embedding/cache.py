@@ -18,6 +18,8 @@ Role = Literal["query", "passage"]
 Shelf = Literal["vectors", "judged"]
 """A table of the cache: what customers asked is kept apart, so that it can be forgotten."""
 
+_FORM = 2
+"""Of what is kept; raised when the bundled model makes other vectors of a text than before."""
 _AT_ONCE = 500
 _INSERT = "INSERT OR REPLACE INTO {} VALUES (?, ?, ?)"
 
@@ -38,7 +40,7 @@ def key_of(text: str, role: Role) -> bytes:
 
 def path_of(folder: Path, model: str) -> Path:
     """The file of a model's vectors."""
-    name = hashlib.sha256(model.encode()).hexdigest()[:12]
+    name = hashlib.sha256(f"{_FORM} {model}".encode()).hexdigest()[:12]
     return folder / f"embedded-{name}.db"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from tokenizers import Tokenizer
+from sentencepiece import SentencePieceProcessor
 
 from bot.errors import WrongSetting
 from bot.knowledge.embedding import bundled
@@ -22,7 +22,7 @@ MAX_TOKENS = 128
 longer says little more."""
 _MAX_CHARACTERS = 2000
 """No script needs more for so many tokens, and the tokenizer's time grows with characters."""
-BATCH = 16
+BATCH = 4
 
 
 class Model(Protocol):
@@ -58,13 +58,13 @@ class OnnxModel:
         config = json.loads((folder / "config.json").read_text("utf-8"))
         prompts = json.loads((folder / "config_sentence_transformers.json").read_text("utf-8"))
         self._prompts: dict[Role, str] = prompts["prompts"]
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._tokenizer.enable_truncation(max_tokens)
-        self._tokenizer.enable_padding(pad_id=config["pad_token_id"])
-        self._around = len(self._tokenizer.encode("").ids)
+        # A fifth of the memory that Hugging Face's tokenizer takes, and a third of its time.
+        self._pieces: Any = SentencePieceProcessor(model_file=str(folder / bundled.PIECES))
+        self._begin, self._end = self._pieces.bos_id(), self._pieces.eos_id()
+        self._padding = config["pad_token_id"]
+        self._room = max_tokens - 2
         self._before = {
-            role: len(self._tokenizer.encode(prompt).ids) - self._around + 1
-            for role, prompt in self._prompts.items()
+            role: 1 + len(self._pieces.encode(prompt)) for role, prompt in self._prompts.items()
         }
         options = onnxruntime.SessionOptions()
         # One thread a text: whoever has many texts embeds several at once, and processes that
@@ -78,15 +78,23 @@ class OnnxModel:
     def encode(self, texts: Sequence[str], role: Role) -> Iterator[tuple[Vectors, Vectors]]:
         prompt, before = self._prompts[role], self._before[role]
         for start in range(0, len(texts), BATCH):
-            part = [prompt + text[:_MAX_CHARACTERS] for text in texts[start : start + BATCH]]
-            read = self._tokenizer.encode_batch(part)
-            fed = {
-                INPUTS[0]: np.array([each.ids for each in read]),
-                INPUTS[1]: np.array([each.attention_mask for each in read]),
-            }
-            (found,) = self._session.run([OUTPUT], fed)
-            for tokens, length in zip(found, fed[INPUTS[1]].sum(axis=1), strict=True):
-                yield _unit(tokens[:length].mean(axis=0)), tokens[before : length - 1]
+            read = [self._read(prompt + text) for text in texts[start : start + BATCH]]
+            longest = max(map(len, read))
+            ids = np.full((len(read), longest), self._padding)
+            mask = np.zeros_like(ids)
+            for row, tokens in enumerate(read):
+                ids[row, : len(tokens)] = tokens
+                mask[row, : len(tokens)] = 1
+            (found,) = self._session.run([OUTPUT], dict(zip(INPUTS, (ids, mask), strict=True)))
+            for vectors, tokens in zip(found, read, strict=True):
+                own = vectors[: len(tokens)]
+                yield _unit(own.mean(axis=0)), own[before:-1]
+
+    def _read(self, text: str) -> list[int]:
+        """The model's tokens of a text."""
+        # The library keeps the joiner, which the model has never seen, since it was trained.
+        plain = text[:_MAX_CHARACTERS].replace("\N{ZERO WIDTH JOINER}", " ")
+        return [self._begin, *self._pieces.encode(plain)[: self._room], self._end]
 
 
 class SentenceModel:

@@ -12,21 +12,21 @@ import numpy as np
 from bot.knowledge.articles.articles import Article
 from bot.knowledge.embedding.cache import Vectors
 from bot.knowledge.search.calibration import Asked, Places
-from bot.knowledge.search.classifier import LeftOut, Rows
-from bot.knowledge.search.evidence import MaxSim, Sources
+from bot.knowledge.search.classifier import LeftOut, Matrix, Rows
+from bot.knowledge.search.evidence import Sources
 from bot.knowledge.search.late_interaction import directions
-from bot.knowledge.search.texts import Text, Written
+from bot.knowledge.search.texts import Written
 
 _MOST_QUESTIONS = 1000
 """Of one kind and language that a knowledge base asks itself; more say little more."""
 _MOST_TEXTS = 1000
 """Articles with more texts than this do not ask: their influence on themselves is a matrix."""
 
-_Pair = tuple[str, str, bool, Article | int]
-"""Kind and text of a question, whether it is one of the article's own, and the article; for
-everyday questions how many articles they stand beside, which tells how many they are."""
-Remembered = Mapping[_Pair, float]
-"""MaxSim of own questions: an edit of one article leaves what the others' say as it was."""
+_Own = tuple[str, str, bool]
+"""Kind and text of a question, and whether it is one of the article's own."""
+Remembered = Mapping[Article | int, Mapping[_Own, float]]
+"""MaxSim of own questions with each article: an edit of one leaves what the others say as it was.
+For everyday questions stands how many articles there are, which tells how many they are."""
 
 
 def own_questions(written: Written, articles: Sequence[Article], sources: Sources) -> list[Rows]:
@@ -74,7 +74,7 @@ class SelfAsking:
         self._articles = articles
         self._sources = sources
         self._known = known
-        self.remembered: dict[_Pair, float] = {}
+        self.remembered: dict[Article | int, dict[_Own, float]] = {}
 
     def ask(self, rows: Rows, left_out: LeftOut) -> tuple[Asked, Asked]:
         """Questions of one kind: each without its text, then without its article.
@@ -102,32 +102,35 @@ class SelfAsking:
         ones = np.ones(count)
         return Asked(answerable, owners, ones), Asked(unanswerable, np.full(count, -1), ones)
 
-    def _maxsim(self, rows: Rows, *several: Places) -> MaxSim:
-        """What each question makes of the articles that are looked at; an article at a time."""
-        asked_of: dict[int, dict[int, None]] = {}
+    def _maxsim(self, rows: Rows, *several: Places) -> Matrix:
+        """What each question makes of the articles that are looked at; (rows, articles)."""
+        found = np.zeros((len(rows), len(self._written.documents)), dtype=np.float32)
+        looked_at = np.zeros(found.shape, dtype=np.bool_)
         for places in several:
-            for row, column in np.argwhere(places >= 0).tolist():
-                asked_of.setdefault(int(places[row, column]), {})[row] = None
-        found: dict[tuple[int, int], float] = {}
+            row, column = np.nonzero(places >= 0)
+            looked_at[row, places[row, column]] = True
         questions = [directions(self._written.embedded[row].codes) for row in rows]
-        for article, asking in asked_of.items():
-            scores = self._scores(article, [(int(rows[row]), questions[row]) for row in asking])
-            found.update(((row, article), score) for row, score in zip(asking, scores, strict=True))
-        return lambda row, article: found[row, article]
+        for article in np.flatnonzero(looked_at.any(axis=0)).tolist():
+            asking = np.flatnonzero(looked_at[:, article])
+            found[asking, article] = self._scores(
+                article, rows[asking], [questions[n] for n in asking]
+            )
+        return found
 
-    def _scores(self, article: int, asking: Sequence[tuple[int, Vectors]]) -> list[float]:
+    def _scores(self, article: int, texts: Rows, questions: Sequence[Vectors]) -> list[float]:
         """Of one article, for several texts and their tokens as questions."""
-        pairs = [self._pair(text, article) for text, _ in asking]
-        new = [n for n, pair in enumerate(pairs) if pair not in self._known]
-        questions = [asking[n][1] for n in new]
-        own = [asking[n][0] if pairs[n][2] else -1 for n in new]
-        scores = iter(self._sources.bags.scores_without(article, questions, own))
-        for pair in pairs:
-            self.remembered[pair] = self._known[pair] if pair in self._known else next(scores)
-        return [self.remembered[pair] for pair in pairs]
-
-    def _pair(self, text: int, article: int) -> _Pair:
-        asked: Text = self._written.texts[text]
         count = len(self._articles)
-        asked_of = self._articles[article] if article < count else count
-        return asked.kind, asked.text, asked.owner == article, asked_of
+        key = self._articles[article] if article < count else count
+        known = self._known.get(key, {})
+        asked = [self._written.texts[text] for text in texts]
+        owns = [(each.kind, each.text, each.owner == article) for each in asked]
+        new = [n for n, own in enumerate(owns) if own not in known]
+        scores = self._sources.bags.scores_without(
+            article,
+            [questions[n] for n in new],
+            [int(texts[n]) if owns[n][2] else -1 for n in new],
+        )
+        found = {own: known[own] for own in owns if own in known}
+        found |= zip([owns[n] for n in new], scores, strict=True)
+        self.remembered.setdefault(key, {}).update(found)
+        return [found[own] for own in owns]

@@ -58,9 +58,6 @@ class Evidence:
     information: Numbers
     """(n,): what the question's words weigh together, in nats: rare words say more."""
 
-    def __getitem__(self, rows: NDArray[np.bool_] | slice) -> Self:
-        return type(self)(self.places[rows], self.kinds[rows], self.information[rows])
-
     def order(self, *, taught: bool) -> Numbers:
         """(n, k): what articles are ordered by.
 

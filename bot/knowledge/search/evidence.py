@@ -5,7 +5,7 @@ share of the question's words that are in the article. Late interaction is the d
 looks only at the articles that the other two put first.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,6 @@ of CLINC150 with 150 intents, for 98.9 % of BANKING77's, and for all of the shop
 _CLASS, _WORDS = 9.0, 5.0
 """What class and words count in choosing those."""
 _LEFT_OUT = -1e9
-
-MaxSim = Callable[[int, int], float]
-"""(row of a question, number of an article) → score."""
 
 
 class Sources:
@@ -68,20 +65,19 @@ class Sources:
         places: Places,
         classes: Matrix,
         words: Matrix,
-        maxsim: MaxSim,
+        maxsim: Matrix,
         tokens: Sequence[Sequence[str]],
     ) -> Evidence:
         """All three kinds for the articles that are looked at.
 
         Args:
-            maxsim: asked for each question and article.
+            classes, words, maxsim: of all articles, each (n, articles); MaxSim is right only for
+                those that are looked at.
             tokens: of the questions.
         """
         kinds = np.zeros((*places.shape, 3), dtype=np.float32)
-        kinds[:, :, 0] = np.take_along_axis(classes, places, axis=1)
-        kinds[:, :, 2] = np.take_along_axis(words, places, axis=1)
-        for row, column in np.argwhere(places >= 0):
-            kinds[row, column, 1] = maxsim(int(row), int(places[row, column]))
+        for kind, scores in enumerate((classes, maxsim, words)):
+            kinds[:, :, kind] = np.take_along_axis(scores, places, axis=1)
         kinds[places < 0] = 0
         information = np.array([self.words.information(each) for each in tokens])
         return Evidence(places, kinds, information)

@@ -122,11 +122,10 @@ class LanguagePart:
         classes = self._classifier.scores(vector[None])
         words = self._sources.shares(tokens)
         places = self._sources.promising(classes, words)
+        maxsim = np.zeros_like(words)
         asked = directions(query.embedded.codes)
-
-        def maxsim(_: int, article: int) -> float:
-            return self._sources.bags.score(article, asked)
-
+        for article in places[places >= 0]:
+            maxsim[0, article] = self._sources.bags.score(article, asked)
         evidence = self._sources.evidence(places, classes, words, maxsim, tokens)
         if query.language != self.language:
             # No word of it can be found: what MaxSim says stands for them.
