@@ -117,8 +117,9 @@ def evaluate(
     questions: Annotated[
         list[Path] | None,
         typer.Option(
-            help="CSV file with the columns text, article and perhaps language, or a folder of "
-            "such files; may be repeated. Without it: the questions kept for Usher's own shop."
+            help="CSV file with the columns text, article and perhaps language and says, or a "
+            "folder of such files; may be repeated. Without it: the questions kept for Usher's "
+            "own shop."
         ),
     ] = None,
     precision: Annotated[
@@ -138,7 +139,8 @@ def evaluate(
     An empty article in the CSV means that no article answers the question: it is unanswerable,
     and right is to hold it back (clarify or hand off). The language is the one of the page that
     the customer is on; without it, the message itself tells. A file named vi.csv is in
-    Vietnamese where it says no other. Files may be saved like those of `usher import`.
+    Vietnamese where it says no other. `says` is a text that the reply must contain, or several
+    separated by `|`. Files may be saved like those of `usher import`.
 
     Reported in all and for each language, as shares from 0 to 1; null where nothing can be
     measured:
@@ -150,6 +152,8 @@ def evaluate(
     - `precision`: share of the answered questions that got the right article.
     - `helped`: share of the answerable questions that were answered with the right article, or
       whose right title was among those offered.
+    - `says`: share of the questions with a text in that column whose reply, of the first
+      article, answered or not, contains it.
     - `held_back`: share of the unanswerable questions that were not answered.
     - `offered_in_vain`: share of the unanswerable questions for which titles were offered.
     - `auroc`: chance that the confidence is higher where the first article is right than

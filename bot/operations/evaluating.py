@@ -119,7 +119,7 @@ def _own_questions(knowledge: Path) -> list[Path]:
     if knowledge.resolve() != ROOT / "knowledge_base":
         raise InvalidInput(
             "Give the questions with --questions FILE.csv: columns text,article and perhaps "
-            "language; an empty article where none answers the question. Without it, only "
+            "language and says; an empty article where none answers the question. Without it, only "
             "Usher's own shop can be evaluated."
         )
     return [OWN_QUESTIONS]
@@ -154,6 +154,7 @@ def as_json(evaluation: Evaluation, misses: int) -> dict[str, Any]:
                 "confidence": round(each.confidence, 4),
                 "first": each.articles[0] if each.articles else None,
                 "right": each.question.article or None,
+                "said": each.text,
             }
             for each in worst_misses(evaluation.groups[ALL], misses)
         ]
@@ -191,6 +192,7 @@ def _figures_table(evaluation: Evaluation) -> Table:
         "right one answered or offered, of answerable": [
             _percent(each.helped) for each in found.values()
         ],
+        "reply says what it must": [_percent(each.says) for each in found.values()],
         "unanswerable held back": [_percent(each.held_back) for each in found.values()],
         "  titles offered in vain": [_percent(each.offered_in_vain) for each in found.values()],
         "AUROC": [_number(each.auroc) for each in found.values()],

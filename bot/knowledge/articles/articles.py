@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.knowledge.articles.front_matter import CONTROL, Mistake, parse_front_matter
-from bot.knowledge.articles.passages import first_paragraph, split_passages
+from bot.knowledge.articles.passages import Passage, first_paragraph, split_passages
 
 MAX_FILE_BYTES = 1_000_000
 """Half a million words; indexing one such article takes a minute."""
@@ -45,8 +45,8 @@ class Article:
     """Markdown, without the front matter."""
     short_answer: str
     """First paragraph of the body."""
-    passages: tuple[str, ...]
-    """Pieces of the body with title and heading, each at most 240 characters."""
+    passages: tuple[Passage, ...]
+    """Pieces of the body."""
 
 
 @dataclass(frozen=True)

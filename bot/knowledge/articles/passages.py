@@ -6,17 +6,21 @@ Read line by line: a pattern over a whole body would let one long line take hour
 import re
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markdown_it import MarkdownIt
 
-MAX_PASSAGE_LENGTH = 240
-"""Characters of a passage with its heading: a sentence or three. Shorter ones are found more often
-(XQuAD, nearest passage first: 0.90 for whole paragraphs, 0.94 for sentences)."""
-
+_MAX_TEXT_LENGTH = 400
+"""Characters of a passage: a paragraph. What of it answers is found by its tokens, which say the
+more the more stands around them."""
 _MAX_NAME_LENGTH = 80
+_MAX_SENTENCE_LENGTH = 130
+"""Characters of what is told apart within a passage; longer sentences are broken at a space."""
+_MAX_STEP_LENGTH = 250
+MAX_PASSAGE_LENGTH = _MAX_NAME_LENGTH + 1 + _MAX_TEXT_LENGTH
 _HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]|$)")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_STEP = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s")
 # Persian and Urdu marks, and the full-width ones of mixed texts, end sentences too. Thai has
 # none: there the spaces between phrases are the next best place.
 _SENTENCE_END = re.compile(r"[.!?…؟۔。！？][\"'”’»)\]]*(?=\s)")
@@ -94,26 +98,89 @@ def _plain(text: str) -> str:
     return "".join(said)
 
 
-def split_passages(title: str, body: str) -> list[str]:
-    """Pieces of a body, each below its title and heading, at most `MAX_PASSAGE_LENGTH` long.
+@dataclass(frozen=True)
+class Passage:
+    """A piece of an article, as it is searched for."""
+
+    section: int
+    """Number of the section that it is in."""
+    heading: str
+    """Of the section; empty where it has none."""
+    name: str
+    """Title and heading, at most 80 characters."""
+    joint: str
+    """What stands between it and the piece before it in the section: a line break, a space, or
+    nothing inside a long word."""
+    text: str
+    """Markdown, whole lines or sentences wherever they fit."""
+
+    @property
+    def searched(self) -> str:
+        """At most `MAX_PASSAGE_LENGTH` characters."""
+        return f"{self.name}\n{self.text}"
+
+
+def one_line(text: str) -> str:
+    """Without line breaks and repeated spaces."""
+    return " ".join(text.split())
+
+
+def sentences(text: str) -> Iterator[tuple[int, int]]:
+    """Begin and end of each step and sentence of some lines; a step is one of a list."""
+    at = 0
+    for line in text.split("\n"):
+        start = 0
+        most = _MAX_STEP_LENGTH if _STEP.match(line) else _MAX_SENTENCE_LENGTH
+        whole = len(line) <= most
+        ends = () if whole else (found.end() for found in _SENTENCE_END.finditer(line))
+        for end in (*ends, len(line)):
+            while not whole and end - start > _MAX_SENTENCE_LENGTH * 3 // 2:
+                middle = start + _MAX_SENTENCE_LENGTH // 2
+                cut = line.rfind(" ", middle, middle + _MAX_SENTENCE_LENGTH // 2 + 1)
+                cut = cut if cut > 0 else start + _MAX_SENTENCE_LENGTH
+                yield at + start, at + cut
+                start = cut
+            if any(map(str.isalpha, line[start:end])):  # "1." is none
+                yield at + start, at + end
+                start = end
+        at += len(line) + 1
+
+
+def plain_lines(text: str) -> str:
+    """Lines of Markdown as a chat can show them."""
+    return "\n".join(filter(None, map(_plain_line, text.split("\n"))))
+
+
+def _plain_line(line: str) -> str:
+    if line.startswith("|"):  # a row of a table
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if all(set(cell) <= set(":-") for cell in cells):
+            return ""
+        line = " – ".join(filter(None, cells))
+    return _plain(line)
+
+
+def split_passages(title: str, body: str) -> list[Passage]:
+    """Pieces of a body, each below its title and heading.
 
     Long lines are broken after a sentence where there is one, else at a space, and inside
     a word only when it is longer than a passage.
     """
-    passages: list[str] = []
-    for section in sections(body):
+    passages: list[Passage] = []
+    for number, section in enumerate(sections(body)):
         name = f"{title} – {section.heading}" if section.heading else title
         name = name[:_MAX_NAME_LENGTH]
-        room = MAX_PASSAGE_LENGTH - len(name) - 1
-        current = ""
+        current: Passage | None = None
         for line in _texts(section):
-            for piece in _pieces(line.strip(), room):
-                if current and len(current) + 1 + len(piece) > room:
-                    passages.append(f"{name}\n{current}")
-                    current = ""
-                current = f"{current}\n{piece}" if current else piece
+            for joint, piece in _pieces(line.strip(), _MAX_TEXT_LENGTH):
+                if current and len(current.text) + len(joint) + len(piece) <= _MAX_TEXT_LENGTH:
+                    current = replace(current, text=f"{current.text}{joint}{piece}")
+                    continue
+                if current:
+                    passages.append(current)
+                current = Passage(number, section.heading, name, joint, piece)
         if current:
-            passages.append(f"{name}\n{current}")
+            passages.append(current)
     return passages
 
 
@@ -121,23 +188,24 @@ def _texts(section: Section) -> Iterator[str]:
     return (line for line in section.lines if not _FENCE.match(line))
 
 
-def _pieces(line: str, room: int) -> Iterator[str]:
-    start = 0
-    while len(line) - start > room:
-        end = start + _break_at(line[start : start + room + 1])
-        yield line[start:end].rstrip()
-        start = end
+def _pieces(line: str, room: int) -> Iterator[tuple[str, str]]:
+    """What stands before each piece of a line, and the piece."""
+    start, joint = 0, "\n"
+    while start < len(line):
+        end = len(line)
+        if end - start > room:
+            end = start + _break_at(line[start : start + room + 1])
+        yield joint, line[start:end].rstrip()
+        start, joint = end, ""
         while start < len(line) and line[start].isspace():
-            start += 1
-    if start < len(line):
-        yield line[start:]
+            start, joint = start + 1, " "
 
 
 def _break_at(window: str) -> int:
     """Where to end a piece that may be one character shorter than the window."""
     most = len(window) - 1
     ends = [found.end() for found in _SENTENCE_END.finditer(window)]
-    if ends and ends[-1] > most // 2:
+    if ends:
         return ends[-1]
     spaces = [at for at in range(most // 3, most + 1) if window[at].isspace()]
     if spaces:

@@ -17,9 +17,8 @@ from bot.knowledge.embedding import bundled
 from bot.knowledge.embedding.cache import Role, Vectors
 from bot.knowledge.embedding.graph import INPUTS, OUTPUT
 
-MAX_TOKENS = 128
-"""Of a text that are read, some 500 characters; time grows with them, and a question that is
-longer says little more."""
+MAX_TOKENS = 160
+"""Of a text that are read: a passage with its heading in any language."""
 _MAX_CHARACTERS = 2000
 """No script needs more for so many tokens, and the tokenizer's time grows with characters."""
 BATCH = 4

@@ -15,6 +15,7 @@ import numpy as np
 
 from bot.knowledge.evaluation import measures
 from bot.knowledge.evaluation.question_sets import Question
+from bot.knowledge.language.normalising import normalise
 from bot.knowledge.search.matching import Matcher
 from bot.messages import Outcome
 
@@ -36,6 +37,8 @@ class Judged:
     """As the file says, or else as the text was read."""
     seconds: float
     """Wall time of the match."""
+    text: str = ""
+    """What the first candidate says."""
 
     @property
     def answered(self) -> bool:
@@ -51,6 +54,12 @@ class Judged:
         """Whether the customer got the right article, or its title to choose."""
         offered = self.outcome is Outcome.CLARIFY and self.rank > 0
         return offered or (self.answered and self.right)
+
+    @property
+    def says(self) -> bool:
+        """Whether the reply contains what it must, were the first candidate answered."""
+        said = _spelled(self.text)
+        return any(_spelled(each) in said for each in self.question.says)
 
     @property
     def rank(self) -> int:
@@ -77,6 +86,9 @@ class Figures:
     helped: float | None
     """Share of the answerable questions that were answered with the right article, or whose right
     title was offered."""
+    says: float | None
+    """Share of the questions that tell what the reply must contain, whose reply contains it; with
+    that of the first article, answered or not."""
     held_back: float | None
     """Share of the unanswerable questions that were not answered."""
     offered_in_vain: float | None
@@ -121,6 +133,7 @@ def judge(
                 outcome=match.outcome,
                 language=question.language or match.language,
                 seconds=time.perf_counter() - started,
+                text=match.text,
             )
         )
         progress(done, len(questions))
@@ -149,6 +162,7 @@ def figures(judged: Sequence[Judged]) -> Figures:
         share_answered=_share([each.answered for each in judged]),
         precision=_share([each.right for each in answered]),
         helped=_share([each.helped for each in answerable]),
+        says=_share([each.says for each in judged if each.question.says]),
         held_back=_share([not each.answered for each in unanswerable]),
         offered_in_vain=_share([each.outcome is Outcome.CLARIFY for each in unanswerable]),
         auroc=_rounded(measures.auroc(confidences, right)),
@@ -182,6 +196,10 @@ def worst_misses(judged: Sequence[Judged], count: int) -> list[Judged]:
     doubted.sort(key=lambda each: each.confidence)
     missed.sort(key=lambda each: -each.confidence)
     return [*wrong, *doubted, *missed][:count]
+
+
+def _spelled(text: str) -> str:
+    return " ".join(normalise(text).split())
 
 
 def _share(truths: Sequence[bool]) -> float | None:

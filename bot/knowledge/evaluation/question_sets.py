@@ -1,12 +1,13 @@
 """Questions whose right article is known, from CSV files that people write.
 
-    text,article,language
-    can i send it back after 3 weeks,return-start,en
-    whats the weather,,en
+    text,article,language,says
+    can i send it back after 3 weeks,return-start,en,30 days
+    whats the weather,,en,
 
 An empty `article` says that no article answers it. `language` is the page that the customer is
 on; the column may be missing, or a cell of it empty. A file that is named after a language
-(`vi.csv`) is in that language where it does not say another.
+(`vi.csv`) is in that language where it does not say another. `says`, which may be missing too, is a
+text that the reply must contain; several are separated by `|`, and one of them is enough.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -19,7 +20,7 @@ from bot.knowledge.imports.csv_rows import Row, read_rows
 from bot.languages import LANGUAGES
 
 _NEEDED = ("text", "article")
-_OPTIONAL = ("language",)
+_OPTIONAL = ("language", "says")
 _SHOWN = 10
 """Mistakes that are told at once; a wrong column makes one in every line."""
 
@@ -35,6 +36,8 @@ class Question:
     """Of the page that the customer is on; empty: the file does not say."""
     file: Path
     line: int
+    says: tuple[str, ...] = ()
+    """Texts of which the reply must contain one; empty: the file does not say."""
 
 
 def read_questions(
@@ -96,5 +99,6 @@ def _question(
         known = ", ".join(sorted(languages))
         what = f"'{language}' is no language here; use one of {known}, or leave the cell empty"
     else:
-        return Question(text, article, language, file, row.line)
+        says = tuple(filter(None, map(str.strip, row.cells.get("says", "").split("|"))))
+        return Question(text, article, language, file, row.line, says)
     return Problem(file, row.line, what)

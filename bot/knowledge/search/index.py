@@ -16,6 +16,7 @@ from bot.knowledge.language.vietnamese import AccentRestorer
 from bot.knowledge.search.feedback import weighed
 from bot.knowledge.search.language_part import Found, JudgedQuery, LanguagePart, Query
 from bot.knowledge.search.late_interaction import mean_direction
+from bot.knowledge.search.saying import Extract
 from bot.knowledge.search.texts import Text, texts_of
 from bot.messages import Feedback
 
@@ -174,6 +175,10 @@ class Index:
     def shared(self, query: Query, article: Article) -> float:
         """Share of a message's words, weighed by how rare they are, that an article has, 0–1."""
         return self._parts[article.language].shared(query, article)
+
+    def extract(self, query: Query, article: Article) -> Extract:
+        """What of an article answers a question."""
+        return self._parts[article.language].extract(query, article)
 
     def bar(self, language: str, precision: float) -> float:
         """The probability from which on articles of a language are right often enough."""

@@ -14,6 +14,7 @@ from bot.knowledge.search.classifier import learn
 from bot.knowledge.search.evidence import Sources
 from bot.knowledge.search.feedback import Weighed
 from bot.knowledge.search.late_interaction import directions, mean_direction
+from bot.knowledge.search.saying import Extract, extract
 from bot.knowledge.search.texts import Text, Written, tokens_of
 
 _BOUGHT = 0.5
@@ -75,6 +76,9 @@ class LanguagePart:
         self._taught = any(article.questions for article in articles)
         written = Written.read(texts, embedded, self.language)
         self._sources = Sources(written, len(articles))
+        ends = np.searchsorted(written.owners, np.arange(len(articles)), side="right")
+        # They are the last of an article's texts.
+        self._first_passages = ends - [len(article.passages) for article in articles]
         kinds = own_questions(written, articles, self._sources)
         rows = np.sort(np.concatenate([*kinds, np.zeros(0, dtype=np.int64)]))
         vectors = np.stack([mean_direction(each.codes) for each in embedded])
@@ -115,6 +119,13 @@ class LanguagePart:
         """Share of a message's words, weighed by how rare they are, that an article has, 0–1."""
         scores = self._sources.words.scores(tokens_of(query.text, self.language))
         return float(scores[self.articles.index(article)])
+
+    def extract(self, query: Query, article: Article) -> Extract:
+        """What of an article answers a question."""
+        first = self._first_passages[self.articles.index(article)]
+        passages = [self._sources.bags.codes(first + n) for n in range(len(article.passages))]
+        words = tokens_of(query.text, self.language)
+        return extract(article, passages, query.embedded.codes, words)
 
     def _evidence(self, query: Query, shift: Vectors | float = 0.0) -> Evidence:
         tokens = [tokens_of(query.text, self.language)]

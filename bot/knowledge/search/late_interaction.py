@@ -53,6 +53,10 @@ class TokenBags:
         self._ends = np.cumsum([0, *(len(each) for each in texts)])
         self._texts = np.searchsorted(owners, np.arange(articles + 1))
 
+    def codes(self, text: int) -> Codes:
+        """The tokens of one text."""
+        return self._codes[self._ends[text] : self._ends[text + 1]]
+
     def score(self, article: int, question: Vectors) -> float:
         """Mean of the largest cosines of a question's tokens, −1 to 1; 0 where there are none."""
         return self._scores(article, [question], [-1])[0]

@@ -77,7 +77,7 @@ class Matcher:
             confidence=confidence,
             language=query.language,
             article_language=language,
-            text=found[0].article.short_answer if found else "",
+            text=str(said) if (said := found and index.extract(query, found[0].article)) else "",
             question=question,
             vector=base64.b64encode(query.embedded.vector.astype("<f4").tobytes()).decode(),
         )

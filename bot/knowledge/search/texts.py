@@ -46,7 +46,7 @@ def texts_of(articles: Sequence[Article]) -> Iterator[Text]:
         for question in article.questions:
             yield Text(owner, "question", normalise(question, keep_case=True))
         for passage in article.passages:
-            yield Text(owner, "passage", normalise(passage, keep_case=True))
+            yield Text(owner, "passage", normalise(passage.searched, keep_case=True))
     missing = max(_ENOUGH - len(articles), 0)
     everyday = EVERYDAY.get(articles[0].language, EVERYDAY["en"])
     for sentence in everyday[: _EVERYDAY_QUESTIONS * missing]:
@@ -70,7 +70,7 @@ def tokens_of(text: str, language: str) -> list[str]:
 
 
 @lru_cache(maxsize=100_000)
-def _tokens_of_article(text: str, language: str) -> tuple[str, ...]:
+def tokens_of_article(text: str, language: str) -> tuple[str, ...]:
     """Kept from one index to the next; each token once, or a hundred MB are full of them."""
     return tuple(map(sys.intern, tokens_of(text, language)))
 
@@ -91,7 +91,7 @@ class Written:
     @classmethod
     def read(cls, texts: Sequence[Text], embedded: Sequence[Embedded], language: str) -> Self:
         owners = np.array([each.owner for each in texts], dtype=np.int64)
-        tokens = [_tokens_of_article(each.text, language) for each in texts]
+        tokens = [tokens_of_article(each.text, language) for each in texts]
         documents: list[Counter[str]] = [Counter() for _ in range(owners[-1] + 1)]
         for owner, some in zip(owners, tokens, strict=True):
             documents[owner].update(some)
