@@ -38,7 +38,9 @@ from bot.turns.ending import Finished
 
 RESULTS = Path(__file__).parent / "results"
 SILENCE = timedelta(hours=12)
-MATCH = Match(Outcome.ANSWER, CANDIDATES, 0.93, "en", "en", "Follow it.", "Where is it?", VECTOR)
+MATCH = Match(
+    Outcome.ANSWER, CANDIDATES, 0.93, "en", "en", "Follow it.", "", "Where is it?", VECTOR
+)
 RESULT = TurnResult((Reply("Follow it.", sources=SOURCES),))
 
 Measured = dict[str, list[float]]

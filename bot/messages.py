@@ -42,6 +42,8 @@ class Source:
     article: str
     language: str
     title: str
+    heading: str = ""
+    """Of the section that was said; empty: none, the link goes to the article's beginning."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,9 @@ class Match:
     article_language: str
     """Language of the first candidate; differs where only another language has an answer."""
     text: str
-    """Short answer of the first candidate."""
+    """What the first candidate answers."""
+    heading: str
+    """Of the section that the text is of; empty: none."""
     question: str
     """What was looked up: the message, or the topic that it goes on about and the message."""
     vector: str

@@ -44,7 +44,7 @@ class Knowledge:
         found = self.language or language
         vector = base64.b64encode(bytes(8)).decode()
         return Match(
-            Outcome.ANSWER, (CANDIDATE,), 0.93, found, found, f"about {text}", text, vector
+            Outcome.ANSWER, (CANDIDATE,), 0.93, found, found, f"about {text}", "", text, vector
         )
 
 

@@ -35,7 +35,7 @@ class EchoKnowledge:
 
     async def match(self, text: str, language: str, *_: Any) -> Match:
         return Match(
-            Outcome.ANSWER, CANDIDATES, 0.93, language, language, "Follow it.", text, VECTOR
+            Outcome.ANSWER, CANDIDATES, 0.93, language, language, "Follow it.", "", text, VECTOR
         )
 
     async def close(self) -> None:

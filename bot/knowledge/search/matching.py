@@ -71,13 +71,15 @@ class Matcher:
             outcome = Outcome.CLARIFY
         else:
             outcome = Outcome.HANDOFF
+        said = index.extract(query, found[0].article) if found else None
         return Match(
             outcome=outcome,
             candidates=candidates,
             confidence=confidence,
             language=query.language,
             article_language=language,
-            text=str(said) if (said := found and index.extract(query, found[0].article)) else "",
+            text=str(said) if said else "",
+            heading=said.heading if said else "",
             question=question,
             vector=base64.b64encode(query.embedded.vector.astype("<f4").tobytes()).decode(),
         )
