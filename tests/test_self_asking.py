@@ -38,6 +38,11 @@ def shop() -> list[Article]:
     ]
 
 
+def names_none(_text: str) -> frozenset[str]:
+    """No text speaks of a product."""
+    return frozenset()
+
+
 @dataclass(frozen=True)
 class Base:
     """A small knowledge base in one language, or what is left of it."""
@@ -63,7 +68,7 @@ class Base:
 
     @cached_property
     def sources(self) -> Sources:
-        return Sources(self.written, len(self.articles))
+        return Sources(self.written, [each.products for each in self.articles])
 
     @cached_property
     def kinds(self) -> list[Rows]:
@@ -77,7 +82,7 @@ class Base:
         vectors = np.stack([mean_direction(each.codes) for each in self.embedded])
         owners, documents = self.written.owners, len(self.written.documents)
         _, left_out = learn(vectors, owners, documents, rows)
-        asking = SelfAsking(self.written, self.articles, self.sources, known)
+        asking = SelfAsking(self.written, self.articles, self.sources, names_none, known)
         return *asking.ask(rows, left_out), asking.remembered
 
 
@@ -202,7 +207,9 @@ def read(*articles: Article) -> tuple[list[Text], list[Rows]]:
     texts = list(texts_of(articles))
     nothing = Embedded(np.zeros(4, np.float32), np.zeros((1, 4), np.int8))
     written = Written.read(texts, [nothing] * len(texts), "en")
-    return texts, own_questions(written, articles, Sources(written, len(articles)))
+    return texts, own_questions(
+        written, articles, Sources(written, [each.products for each in articles])
+    )
 
 
 def article(

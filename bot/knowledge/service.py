@@ -60,7 +60,7 @@ def load_matcher(
     """Model and index as the settings say, of articles that are read now or were just before."""
     folder = folder or load_folder(settings)
     embedder = Embedder(settings.embedding_model, settings.data_dir / "vectors")
-    index = Index(folder.articles, embedder, feedback=feedback)
+    index = Index(folder.articles, embedder, products=folder.products, feedback=feedback)
     return Matcher(embedder, index, settings.answer_precision, settings.offer_precision)
 
 
@@ -71,17 +71,21 @@ class _State:
         self._precision = settings.answer_precision
         self.judged = JudgedQuestions(feedback)
         self.judged.refresh()
-        folder = load_folder(settings)
-        self.matcher = load_matcher(settings, folder, self.judged.current)
+        self._folder = load_folder(settings)
+        self.matcher = load_matcher(settings, self._folder, self.judged.current)
         self._forget()
-        self.live = LiveArticles(folder, settings.knowledge_base, self._serve)
+        self.live = LiveArticles(self._folder, settings.knowledge_base, self._serve)
         metrics.ARTICLE_PROBLEMS.set_function(lambda: len(self.live.problems))
         self._count(self.matcher.index)
 
     def _serve(self, articles: Sequence[Article]) -> None:
         matcher = self.matcher
         matcher.index = Index(
-            articles, matcher.embedder, feedback=self.judged.current, previous=matcher.index
+            articles,
+            matcher.embedder,
+            products=self._folder.products,
+            feedback=self.judged.current,
+            previous=matcher.index,
         )
         self._count(matcher.index)
         self._forget()

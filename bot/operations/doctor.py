@@ -15,7 +15,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.conversations.database import Database
 from bot.errors import UsherError
 from bot.journeys.definitions import read_journeys
-from bot.knowledge.articles.articles import read_articles
+from bot.knowledge.articles.articles import Problem, read_articles
+from bot.knowledge.articles.products import read_products
 from bot.operations import fleet
 from bot.operations.findings import Finding as Finding
 from bot.operations.migrating import is_current
@@ -238,6 +239,8 @@ def _content(settings: Settings) -> Iterator[Finding]:
     except FileNotFoundError as error:
         yield Finding("articles", False, str(error), "Set USHER_KNOWLEDGE_BASE.")
     else:
+        if isinstance(products := read_products(settings.knowledge_base), Problem):
+            problems.append(products)
         detail = f"{len(articles)} articles"
         if problems:
             detail += "; not served: " + "; ".join(map(str, problems[:3]))

@@ -13,6 +13,7 @@ from rich.table import Column, Table
 
 from bot.errors import InvalidInput
 from bot.knowledge.articles.articles import Article, Problem, read_articles
+from bot.knowledge.articles.products import Names, read_products
 from bot.knowledge.embedding.embedder import Embedder, Progress
 from bot.knowledge.evaluation import measures
 from bot.knowledge.evaluation.figures import (
@@ -85,7 +86,7 @@ def evaluate(
         else max(sorted(set(languages)), key=languages.count)
     )
     with _bar("Indexing the articles", quiet) as progress:
-        index = Index(articles, embedder, progress)
+        index = Index(articles, embedder, progress, products=products_of(knowledge))
     with _bar("Asking the questions", quiet) as progress:
         judged = judge(Matcher(embedder, index, precision, offer_precision), asked, hint, progress)
     return Evaluation(
@@ -113,6 +114,15 @@ def articles_of(knowledge: Path) -> tuple[list[Article], list[Problem]]:
     if not articles:
         raise InvalidInput(f"There is no article that can be read in {knowledge}.")
     return articles, problems
+
+
+def products_of(knowledge: Path) -> Names:
+    """What customers call the products; what cannot be read is told on the error stream."""
+    found = read_products(knowledge)
+    if isinstance(found, Problem):
+        console.print(f"[red]Not served:[/red] {escape(str(found))}", highlight=False)
+        return {}
+    return found
 
 
 def _own_questions(knowledge: Path) -> list[Path]:

@@ -55,7 +55,7 @@ def prepare(settings: Settings, *, train: bool, index: bool) -> Prepared:
             embedder.encode_cached(written, lambda done, _: progress(len(said) + done, total))
             shown.close()
             if folder:
-                Index(articles, embedder)
+                Index(articles, embedder, products=folder.products)
                 (settings.data_dir / "vectors" / "indexed").touch()
 
         if train:

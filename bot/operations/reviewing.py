@@ -11,6 +11,7 @@ from rich.table import Table
 
 from bot.knowledge.articles.articles import Article, Problem
 from bot.knowledge.embedding.embedder import Embedder
+from bot.knowledge.review.examples import ENOUGH
 from bot.knowledge.review.reviewing import Finding, Kind, review
 from bot.operations.evaluating import articles_of
 from bot.operations.progress import bar
@@ -38,6 +39,15 @@ _TITLES = {
     Kind.MISSING_TRANSLATION: (
         "Missing translations",
         "Customers of that language are offered the answer in another one.",
+    ),
+    Kind.BOOKISH_EXAMPLES: (
+        "Articles with example questions in their own words only",
+        "No customer types these, and the article is found by its own words anyway. Add questions "
+        "as customers ask them: from real chats, with other words, short, with typos.",
+    ),
+    Kind.FEW_EXAMPLES: (
+        f"Articles with fewer than {ENOUGH} example questions",
+        f"Write at least {ENOUGH}, in customers' words; 15 or more are worth most.",
     ),
 }
 
@@ -85,7 +95,8 @@ def show(articles: Sequence[Article], findings: Sequence[Finding], out: Console)
             continue
         table = Table("articles", "they say", "found", title=f"{title} ({len(found)})", expand=True)
         for each in found:
-            table.add_row(_names(each), _texts(each), escape(each.detail), end_section=True)
+            several = len(each.articles) > 1
+            table.add_row(_names(each), _texts(each), escape(each.detail), end_section=several)
         out.print(table)
         out.print(advice, end="\n\n")
     out.print(f"{len(articles)} articles, {len(findings)} findings.", highlight=False)

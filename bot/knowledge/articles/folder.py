@@ -5,6 +5,7 @@ The rules, for the help pages and the knowledge process alike:
 - Of a file that cannot be served the version before is, until it is mended or removed.
 - A removed file is no longer served. When the whole folder is gone, its articles stay.
 - Of two files with the same id the first by path is served.
+- The names of products are kept like an article.
 """
 
 import stat
@@ -23,6 +24,7 @@ from bot.knowledge.articles.articles import (
     read_file,
 )
 from bot.knowledge.articles.last_good import LastGood
+from bot.knowledge.articles.products import FILE, Names, parse_products
 
 Key = tuple[str, str]
 """Language and id of an article."""
@@ -62,6 +64,7 @@ class ArticleFolder:
         self._served: dict[Path, Article] = {}
         self._by_key: dict[Key, Article] = {}
         self._problems: tuple[Problem, ...] = ()
+        self._products: Names | None = None
         self._looked_at: float | None = None
         self._pause = _LOOK_AGAIN_SECONDS
 
@@ -69,6 +72,11 @@ class ArticleFolder:
     def articles(self) -> list[Article]:
         """What is served, in the order of the files' paths, as of the last refresh."""
         return list(self._by_key.values())
+
+    @property
+    def products(self) -> Names:
+        """What customers call the products, as of the last refresh."""
+        return self._products or {}
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -106,9 +114,10 @@ class ArticleFolder:
             fresh = self._read_changed()
             known = {*self._served, *kept}
             self._resolve(kept)
+            fresh |= self._read_products(kept)
             if self._last_good:
                 good = {path: fresh[path] for path in fresh if self._is_served_as_read(path)}
-                self._last_good.keep(good, known - set(self._readings))
+                self._last_good.keep(good, known - {*self._readings, self._folder / FILE})
         else:
             for path in kept:
                 if last := self._last_version(path, kept):
@@ -120,6 +129,26 @@ class ArticleFolder:
         self._by_key = {(each.language, each.id): each for each in self._served.values()}
         self._looked_at = time.monotonic()
         self._pause = max(_LOOK_AGAIN_SECONDS, (self._looked_at - begun) / _SHARE_OF_LOOKING)
+
+    def _read_products(self, kept: Mapping[Path, bytes]) -> dict[Path, bytes]:
+        """Bring the names up to date; the content of their file if it is good and new."""
+        path = self._folder / FILE
+        if not path.exists():
+            self._products = {}
+            return {}
+        content = read_file(path)
+        found = content if isinstance(content, Problem) else parse_products(path, content)
+        if not isinstance(found, Problem):
+            changed, self._products = found != self._products, found
+            return {path: content} if changed and isinstance(content, bytes) else {}
+        if self._products is None and path in kept:
+            last = parse_products(path, kept[path])
+            self._products = None if isinstance(last, Problem) else last
+        if self._products:
+            message = f"{found.message} (until then its last good version is served)"
+            found = replace(found, message=message)
+        self._problems += (found,)
+        return {}
 
     def _last_version(self, path: Path, kept: Mapping[Path, bytes]) -> Article | None:
         """What was served of a file before, in this process's life or in the one before."""
@@ -177,7 +206,7 @@ class ArticleFolder:
         self._problems = tuple(problems.values())
 
     def _is_served_as_read(self, path: Path) -> bool:
-        return self._served.get(path) is self._readings[path].found
+        return path not in self._readings or self._served.get(path) is self._readings[path].found
 
 
 def _signature(path: Path) -> tuple[tuple[int, ...], float]:

@@ -40,6 +40,7 @@ class LiveArticles:
         self._serve = serve
         self._one_at_a_time = asyncio.Lock()
         self._served: Sequence[Article] = folder.articles
+        self._products = folder.products
         self._failure = ""
         self._told: frozenset[Problem] = frozenset()
         self._tell()
@@ -66,10 +67,10 @@ class LiveArticles:
     def _reload(self, again: bool) -> None:
         self._folder.refresh()
         self._tell()
-        articles = self._folder.articles
-        if articles == self._served and not (again and self._failure):
+        articles, products = self._folder.articles, self._folder.products
+        if (articles, products) == (self._served, self._products) and not (again and self._failure):
             return
-        self._served = articles
+        self._served, self._products = articles, products
         self._index()
 
     def _index(self) -> None:

@@ -16,6 +16,7 @@ from bot.knowledge.embedding.cache import Role, Vectors
 from bot.knowledge.embedding.embedder import Embedder, Progress
 from bot.knowledge.language.normalising import normalise
 from bot.knowledge.review.contradictions import contradictions
+from bot.knowledge.review.examples import ENOUGH, bookish, own_words
 from bot.knowledge.review.likeness import WordSets, nearest
 from bot.knowledge.review.statements import common_quantities, plain, statements, words_of
 
@@ -34,6 +35,8 @@ class Kind(StrEnum):
     SAME_QUESTION = "same_question"
     TRANSLATIONS_DIFFER = "translations_differ"
     MISSING_TRANSLATION = "missing_translation"
+    BOOKISH_EXAMPLES = "bookish_examples"
+    FEW_EXAMPLES = "few_examples"
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,8 @@ def review(
         found += _same_questions(group)
     found += _differing_translations(articles)
     found += _missing_translations(groups)
+    found += _bookish_examples(articles)
+    found += _few_examples(articles)
     return sorted(found, key=lambda each: list(Kind).index(each.kind))
 
 
@@ -177,3 +182,24 @@ def _missing_translations(groups: Mapping[str, Sequence[Article]]) -> Iterator[F
                 tuple(every[each] for each in missing),
                 f"not in {language}",
             )
+
+
+def _bookish_examples(articles: Sequence[Article]) -> Iterator[Finding]:
+    for article in articles:
+        if bookish(article):
+            own = own_words(article)
+            yield Finding(
+                Kind.BOOKISH_EXAMPLES,
+                (article,),
+                f"{len(own)} of {len(article.questions)} example questions are in its own words",
+                (own[0],),
+            )
+
+
+def _few_examples(articles: Sequence[Article]) -> Iterator[Finding]:
+    """The articles with the fewest first."""
+    for article in sorted(articles, key=lambda each: len(each.questions)):
+        count = len(article.questions)
+        if count < ENOUGH:
+            told = "1 example question" if count == 1 else f"{count or 'no'} example questions"
+            yield Finding(Kind.FEW_EXAMPLES, (article,), told)

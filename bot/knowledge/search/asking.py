@@ -5,7 +5,7 @@ Every kind of evidence can be had exactly as if the text had never been written:
 closed form, words by counting again, and late interaction by not looking at the text's tokens.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -64,15 +64,18 @@ class SelfAsking:
         written: Written,
         articles: Sequence[Article],
         sources: Sources,
+        named: Callable[[str], frozenset[str]],
         known: Remembered,
     ) -> None:
         """
         Args:
+            named: tells which products a text speaks of.
             known: what was remembered before an edit.
         """
         self._written = written
         self._articles = articles
         self._sources = sources
+        self._named = named
         self._known = known
         self.remembered: dict[Article | int, dict[_Own, float]] = {}
 
@@ -85,13 +88,14 @@ class SelfAsking:
         owners, count = self._written.owners[rows], len(rows)
         tokens = [self._written.tokens[row] for row in rows]
         words = self._sources.shares(tokens)
-        nobody = self._sources.promising(left_out.without_article, words, owners)
+        named = [self._named(self._written.texts[row].text) for row in rows]
+        nobody = self._sources.promising(left_out.without_article, words, named, owners)
         words_without = words.copy()
         words_without[np.arange(count), owners] = [
             self._sources.words.score_without(each, self._written.documents[owner])
             for each, owner in zip(tokens, owners, strict=True)
         ]
-        somebody = self._sources.promising(left_out.without_text, words_without)
+        somebody = self._sources.promising(left_out.without_text, words_without, named)
         maxsim = self._maxsim(rows, nobody, somebody)
         answerable = self._sources.evidence(
             somebody, left_out.without_text, words_without, maxsim, tokens

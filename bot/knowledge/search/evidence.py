@@ -5,7 +5,7 @@ share of the question's words that are in the article. Late interaction is the d
 looks only at the articles that the other two put first.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,12 +27,18 @@ _LEFT_OUT = -1e9
 class Sources:
     """Words and tokens of the articles of one language."""
 
-    def __init__(self, written: Written, articles: int) -> None:
+    def __init__(self, written: Written, products: Sequence[Collection[str]]) -> None:
+        """
+        Args:
+            products: that each article is about.
+        """
+        articles = len(products)
         self.words = LexicalIndex(written.documents)
         self.bags = TokenBags(
             [each.codes for each in written.embedded], written.owners, len(written.documents)
         )
         self._articles = articles
+        self._products = [frozenset(each) for each in products]
         self._nobody = articles if len(written.documents) > articles else -1
 
     def shares(self, tokens: Sequence[Sequence[str]]) -> Matrix:
@@ -40,16 +46,26 @@ class Sources:
         return np.stack([self.words.scores(each) for each in tokens])
 
     def promising(
-        self, classes: Matrix, words: Matrix, without: NDArray[np.int64] | None = None
+        self,
+        classes: Matrix,
+        words: Matrix,
+        named: Sequence[frozenset[str]],
+        without: NDArray[np.int64] | None = None,
     ) -> Places:
         """The articles of each question that are worth looking at, as `Evidence.places`.
+
+        An article about other products than those that a question names is none of them.
 
         Args:
             classes: scores of the classifier, (n, articles), and one more for none of them.
             words: `shares`, the same.
+            named: the products that each question names.
             without: an article of each question that is left out, (n,).
         """
         order = (_CLASS * classes + _WORDS * words)[:, : self._articles]
+        for row, products in enumerate(named):
+            if products:
+                order[row, self._about_others(products)] = _LEFT_OUT
         if without is not None:
             order[np.arange(len(order)), without] = _LEFT_OUT
         count = min(_LOOKED_AT, self._articles)
@@ -59,6 +75,10 @@ class Sources:
         places[:, :count] = np.where(left_out, -1, best)
         places[:, -1] = self._nobody
         return places
+
+    def _about_others(self, products: frozenset[str]) -> list[int]:
+        """Articles about products, and none of these."""
+        return [n for n, each in enumerate(self._products) if each and each.isdisjoint(products)]
 
     def evidence(
         self,

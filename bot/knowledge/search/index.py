@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 
 from bot.knowledge.articles.articles import Article
+from bot.knowledge.articles.products import Names
 from bot.knowledge.embedding.cache import Embedded, Vectors
 from bot.knowledge.embedding.embedder import Embedder, Progress
 from bot.knowledge.language.detecting import LanguageDetector
-from bot.knowledge.language.entities import EntityKind, EntityRecogniser, masked
+from bot.knowledge.language.entities import Entity, EntityKind, EntityRecogniser, masked
 from bot.knowledge.language.everyday import EVERYDAY
 from bot.knowledge.language.normalising import normalise
 from bot.knowledge.language.vietnamese import AccentRestorer
@@ -33,12 +35,14 @@ class Index:
         embedder: Embedder,
         progress: Progress = lambda _done, _total: None,
         *,
+        products: Names = MappingProxyType({}),
         feedback: Sequence[Feedback] = (),
         previous: "Index | None" = None,
     ) -> None:
         """
         Args:
             progress: told how many texts are embedded and how many there are.
+            products: what customers call them, beside their ids.
             feedback: questions that people have judged.
             previous: languages in which nothing has changed since are taken from it.
         """
@@ -60,9 +64,8 @@ class Index:
             for article in articles
             for text in (article.title, *article.questions, article.short_answer)
         )
-        self._products = {
-            each.replace("-", " "): each for article in articles for each in article.products
-        }
+        ids = {each.replace("-", " "): each for article in articles for each in article.products}
+        self._products: Names = {**products, **ids}
         self._recogniser = EntityRecogniser(self._products)
         by_language: dict[str, list[Article]] = {}
         for article in articles:
@@ -85,6 +88,7 @@ class Index:
                 some,
                 texts[language],
                 embedded[language],
+                self._named,
                 partial(self._judged, language, some),
                 previous._parts.get(language) if previous else None,
             )
@@ -101,8 +105,12 @@ class Index:
             for language, part in self._parts.items()
             if part.articles == articles.get(language)
             and self._heard(language) == later._heard(language)
-            and (self._products == later._products or not self._heard(language))
+            and self._products == later._products
         }
+
+    def _named(self, text: str) -> frozenset[str]:
+        """The products that a normalised text speaks of."""
+        return _products_among(self._recogniser(text.lower()))
 
     def _heard(self, language: str) -> list[Feedback]:
         return [each for each in self._feedback if each.language == language]
@@ -157,7 +165,7 @@ class Index:
         if len(text.lower()) != len(text):  # of a few letters two become one
             text = text.lower()
         entities = self._recogniser(text.lower())
-        products = frozenset(each.value for each in entities if each.kind is EntityKind.PRODUCT)
+        products = _products_among(entities)
         spelled = masked(text, entities, language)
         if (
             language == "vi"
@@ -196,6 +204,10 @@ class Index:
         if asked_in == written_in or not {asked_in, written_in} <= accents.keys():
             return 0.0
         return accents[written_in] - accents[asked_in]
+
+
+def _products_among(entities: Sequence[Entity]) -> frozenset[str]:
+    return frozenset(each.value for each in entities if each.kind is EntityKind.PRODUCT)
 
 
 def _accents(embedder: Embedder) -> dict[str, Vectors]:

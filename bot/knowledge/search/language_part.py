@@ -59,6 +59,7 @@ class LanguagePart:
         articles: Sequence[Article],
         texts: Sequence[Text],
         embedded: Sequence[Embedded],
+        named: Callable[[str], frozenset[str]],
         judge: Callable[[int], Sequence[JudgedQuery]],
         previous: "LanguagePart | None" = None,
     ) -> None:
@@ -66,6 +67,7 @@ class LanguagePart:
         Args:
             texts: as `texts_of` gives them.
             embedded: what the model makes of each.
+            named: tells which products a text speaks of.
             judge: gives what people have judged, when told how many questions the part asks
                 itself.
             previous: the same language before an edit.
@@ -75,7 +77,7 @@ class LanguagePart:
         self.size = len(texts)
         self._taught = any(article.questions for article in articles)
         written = Written.read(texts, embedded, self.language)
-        self._sources = Sources(written, len(articles))
+        self._sources = Sources(written, [article.products for article in articles])
         ends = np.searchsorted(written.owners, np.arange(len(articles)), side="right")
         # They are the last of an article's texts.
         self._first_passages = ends - [len(article.passages) for article in articles]
@@ -84,7 +86,7 @@ class LanguagePart:
         vectors = np.stack([mean_direction(each.codes) for each in embedded])
         self._classifier, left_out = learn(vectors, written.owners, len(written.documents), rows)
         asking = SelfAsking(
-            written, articles, self._sources, previous._remembered if previous else {}
+            written, articles, self._sources, named, previous._remembered if previous else {}
         )
         self._remembered: Remembered = asking.remembered
         self.calibration = calibrate(
@@ -132,7 +134,7 @@ class LanguagePart:
         vector = mean_direction(query.embedded.codes) + shift
         classes = self._classifier.scores(vector[None])
         words = self._sources.shares(tokens)
-        places = self._sources.promising(classes, words)
+        places = self._sources.promising(classes, words, [query.products])
         maxsim = np.zeros_like(words)
         asked = directions(query.embedded.codes)
         for article in places[places >= 0]:
