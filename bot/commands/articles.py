@@ -198,13 +198,15 @@ def review(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find articles that contradict or repeat each other, and missing translations.
+    """Find articles that contradict or repeat each other, and what they lack.
 
     - **Contradictions**: statements of two articles that share most of their words, but no
       number of the same unit (days, €, %), or of which one is denied.
     - **Near duplicates**: articles that are nearest to each other and share half of their words.
     - The **same title or example question** in several articles.
     - **Translations** whose numbers of a unit have nothing in common, and missing ones.
+    - **Bookish example questions**: nearly all are in the article's own words.
+    - **Few example questions**: fewer than 8; 15 or more in customers' words are worth most.
 
     Findings are to be judged: two similar sentences may both be right.
     """
