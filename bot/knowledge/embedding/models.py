@@ -5,7 +5,7 @@ without sentence-transformers because that and PyTorch take 400 MB and half a do
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,8 +17,9 @@ from bot.knowledge.embedding import bundled
 from bot.knowledge.embedding.cache import Role, Vectors
 from bot.knowledge.embedding.graph import INPUTS, OUTPUT
 
-MAX_TOKENS = 160
-"""Of a text that are read: a passage with its heading in any language."""
+MAX_TOKENS: Mapping[Role, int] = {"query": 100, "passage": 160}
+"""Of a text that are read: a passage with its heading in any language; of a question some 400
+characters, because late interaction takes time with each of its tokens."""
 _MAX_CHARACTERS = 2000
 """No script needs more for so many tokens, and the tokenizer's time grows with characters."""
 BATCH = 4
@@ -51,7 +52,7 @@ def load(name: str) -> Model:
 class OnnxModel:
     """A BERT with mean pooling, from a folder as `bundled` writes it."""
 
-    def __init__(self, folder: Path, max_tokens: int = MAX_TOKENS) -> None:
+    def __init__(self, folder: Path, max_tokens: Mapping[Role, int] = MAX_TOKENS) -> None:
         import onnxruntime  # starts a thread, which importing a module should not
 
         config = json.loads((folder / "config.json").read_text("utf-8"))
@@ -61,7 +62,7 @@ class OnnxModel:
         self._pieces: Any = SentencePieceProcessor(model_file=str(folder / bundled.PIECES))
         self._begin, self._end = self._pieces.bos_id(), self._pieces.eos_id()
         self._padding = config["pad_token_id"]
-        self._room = max_tokens - 2
+        self._room = {role: most - len(("begin", "end")) for role, most in max_tokens.items()}
         self._before = {
             role: 1 + len(self._pieces.encode(prompt)) for role, prompt in self._prompts.items()
         }
@@ -77,7 +78,7 @@ class OnnxModel:
     def encode(self, texts: Sequence[str], role: Role) -> Iterator[tuple[Vectors, Vectors]]:
         prompt, before = self._prompts[role], self._before[role]
         for start in range(0, len(texts), BATCH):
-            read = [self._read(prompt + text) for text in texts[start : start + BATCH]]
+            read = [self._read(prompt + text, role) for text in texts[start : start + BATCH]]
             longest = max(map(len, read))
             ids = np.full((len(read), longest), self._padding)
             mask = np.zeros_like(ids)
@@ -89,11 +90,11 @@ class OnnxModel:
                 own = vectors[: len(tokens)]
                 yield _unit(own.mean(axis=0)), own[before:-1]
 
-    def _read(self, text: str) -> list[int]:
+    def _read(self, text: str, role: Role) -> list[int]:
         """The model's tokens of a text."""
         # The library keeps the joiner, which the model has never seen, since it was trained.
         plain = text[:_MAX_CHARACTERS].replace("\N{ZERO WIDTH JOINER}", " ")
-        return [self._begin, *self._pieces.encode(plain)[: self._room], self._end]
+        return [self._begin, *self._pieces.encode(plain)[: self._room[role]], self._end]
 
 
 class SentenceModel:
@@ -105,8 +106,8 @@ class SentenceModel:
 
         torch.set_num_threads(1)  # as above
         self._model = SentenceTransformer(name, device="cpu")
-        length = self._model.max_seq_length or MAX_TOKENS
-        self._model.max_seq_length = min(length, MAX_TOKENS)
+        most = max(MAX_TOKENS.values())
+        self._model.max_seq_length = min(self._model.max_seq_length or most, most)
         prompts = self._model.prompts
         self._prompts: dict[Role, str] = {
             "query": prompts.get("query") or "",

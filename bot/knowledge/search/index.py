@@ -1,6 +1,6 @@
 """All articles of all languages: a message is read, then searched for, one language at a time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
@@ -13,7 +13,9 @@ from bot.knowledge.embedding.embedder import Embedder, Progress
 from bot.knowledge.language.detecting import LanguageDetector
 from bot.knowledge.language.entities import Entity, EntityKind, EntityRecogniser, masked
 from bot.knowledge.language.everyday import EVERYDAY
+from bot.knowledge.language.finglish import FinglishReader
 from bot.knowledge.language.normalising import normalise
+from bot.knowledge.language.sentences import both_ends, sentences
 from bot.knowledge.language.vietnamese import AccentRestorer
 from bot.knowledge.search.feedback import weighed
 from bot.knowledge.search.language_part import Found, JudgedQuery, LanguagePart, Query
@@ -22,8 +24,13 @@ from bot.knowledge.search.saying import Extract
 from bot.knowledge.search.texts import Text, texts_of
 from bot.messages import Feedback
 
-_MAX_CHARACTERS = 500
-"""Of a message that are searched with."""
+_MAX_CHARACTERS = 400
+"""Of a message that are searched with as a whole, or as one sentence."""
+_MAX_READ = 2000
+"""Of a message of which the sentences are read. Who writes more says it at either end."""
+_MOST_SENTENCES = 3
+_MOST_TOKENS = 200
+"""Of a message and its sentences together: what a match costs grows with them."""
 
 
 class Index:
@@ -59,10 +66,14 @@ class Index:
             if article.language == "vi"
             for text in (article.title, *article.questions, article.body)
         )
+        self._finglish = self._finglish_reader(previous)
         self._detector = LanguageDetector(
-            (article.language, text)
-            for article in articles
-            for text in (article.title, *article.questions, article.short_answer)
+            (
+                (article.language, text)
+                for article in articles
+                for text in (article.title, *article.questions, article.short_answer)
+            ),
+            self._finglish.probability,
         )
         ids = {each.replace("-", " "): each for article in articles for each in article.products}
         self._products: Names = {**products, **ids}
@@ -95,6 +106,21 @@ class Index:
             for language, some in by_language.items()
         }
         self._accents: dict[str, Vectors] = previous._accents if previous else _accents(embedder)
+
+    def _finglish_reader(self, previous: "Index | None") -> FinglishReader:
+        """The previous one if it would be the same: making it takes a third of a second."""
+        persian, english = (
+            [each for each in self.articles if each.language == language]
+            for language in ("fa", "en")
+        )
+        if previous is not None and [*persian, *english] == [
+            each
+            for language in ("fa", "en")
+            for each in previous.articles
+            if each.language == language
+        ]:
+            return previous._finglish
+        return FinglishReader(_everything_in(persian), _everything_in(english))
 
     def _unchanged(
         self, later: "Index", articles: Mapping[str, Sequence[Article]]
@@ -153,15 +179,37 @@ class Index:
         return self._by_id.get((language, article_id))
 
     def understand(self, text: str, language_hint: str) -> Query:
-        """Language, spelling and vector of a message."""
+        """Language, spelling and vectors of a message."""
         language = self._detector.detect(text, language_hint)
-        spelled, products = self._read(text, language)
+        return self._query(*self._read(text, language), language)
+
+    def sentences(self, text: str, whole: Query) -> list[Query]:
+        """The sentences of a longer message that have most in common with the articles.
+
+        Args:
+            whole: what was understood of all of it.
+        """
+        part = self._parts.get(whole.language)
+        read = [self._read(each, whole.language) for each in sentences(both_ends(text, _MAX_READ))]
+        if part is None or len(read) < 2:
+            return []
+        telling = sorted(read, key=lambda each: -part.told(each[0]))[:_MOST_SENTENCES]
+        found: list[Query] = []
+        tokens = len(whole.embedded.codes)
+        for spelled, products in telling:
+            if tokens < _MOST_TOKENS or not found:
+                found.append(self._query(spelled, products or whole.products, whole.language))
+                tokens += len(found[-1].embedded.codes)
+        return found
+
+    def _query(self, spelled: str, products: frozenset[str], language: str) -> Query:
         (embedded,) = self._embedder.encode([spelled], "query")
         return Query(spelled, embedded, language, products)
 
     def _read(self, text: str, language: str) -> tuple[str, frozenset[str]]:
         """A text as it is searched for, and the products that it speaks of."""
-        text = normalise(text, keep_case=True)[:_MAX_CHARACTERS]
+        text = normalise(both_ends(text, _MAX_CHARACTERS), keep_case=True)
+        text = both_ends(text, _MAX_CHARACTERS)  # a ligature may be eighteen letters
         if len(text.lower()) != len(text):  # of a few letters two become one
             text = text.lower()
         entities = self._recogniser(text.lower())
@@ -172,6 +220,8 @@ class Index:
             and (restored := self._restorer.restore(spelled.lower())) != spelled.lower()
         ):
             spelled = restored
+        elif language == "fa":
+            spelled = self._finglish.read(spelled)
         return spelled, products
 
     def search(self, query: Query, language: str, products: Sequence[str] = ()) -> list[Found]:
@@ -208,6 +258,11 @@ class Index:
 
 def _products_among(entities: Sequence[Entity]) -> frozenset[str]:
     return frozenset(each.value for each in entities if each.kind is EntityKind.PRODUCT)
+
+
+def _everything_in(articles: Sequence[Article]) -> Iterator[str]:
+    for article in articles:
+        yield from (article.title, *article.questions, article.body)
 
 
 def _accents(embedder: Embedder) -> dict[str, Vectors]:

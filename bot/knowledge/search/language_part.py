@@ -122,6 +122,10 @@ class LanguagePart:
         scores = self._sources.words.scores(tokens_of(query.text, self.language))
         return float(scores[self.articles.index(article)])
 
+    def told(self, text: str) -> float:
+        """What the words of a text that articles have too weigh together, in nats."""
+        return self._sources.words.known(tokens_of(text, self.language))
+
     def extract(self, query: Query, article: Article) -> Extract:
         """What of an article answers a question."""
         first = self._first_passages[self.articles.index(article)]

@@ -15,6 +15,13 @@ _TOPIC_LENGTH = 300
 _ABOUT_THE_TOPIC = 0.15
 """Share of a follow-up's words that the answer must have; "thanks" has none."""
 
+_CLEARLY_SURER = 0.2
+"""Than the whole message: what surrounds a question tells what it is about, or hides it."""
+
+
+def _surety(found: Sequence[Found]) -> float:
+    return found[0].probability if found else 0.0
+
 
 class Matcher:
     """Matches messages against an index; the index can be swapped between two messages."""
@@ -45,11 +52,11 @@ class Matcher:
         """
         index = self.index
         query = index.understand(text, language)
-        match = self._match(index, query, text, products)
+        match = self._match(index, [query, *index.sentences(text, query)], text, products)
         if match.outcome is Outcome.ANSWER or not topic or stands_alone(text):
             return match
         question = f"{topic[:_TOPIC_LENGTH]} {text}"
-        followed = self._match(index, index.understand(question, language), question, products)
+        followed = self._match(index, [index.understand(question, language)], question, products)
         if followed.outcome is not Outcome.ANSWER:
             return match
         answer = index.article(followed.article_language, followed.candidates[0].article)
@@ -59,8 +66,21 @@ class Matcher:
         # What the message itself is like decides whether it is a question at all.
         return replace(followed, language=match.language, vector=match.vector)
 
-    def _match(self, index: Index, query: Query, question: str, products: Sequence[str]) -> Match:
-        found, language = self._search(index, query, products)
+    def _match(
+        self, index: Index, queries: Sequence[Query], question: str, products: Sequence[str]
+    ) -> Match:
+        """What is found for a message.
+
+        Args:
+            queries: the message as a whole, and sentences of it: one of those is looked at instead
+                where it is clearly surer.
+        """
+        read = [(each, index.search(each, each.language, products)) for each in queries]
+        query, own = read[0]
+        surest = max(read, key=lambda each: _surety(each[1]))
+        if _surety(surest[1]) > _surety(own) + _CLEARLY_SURER:
+            query, own = surest
+        found, language = self._search(index, query, own, products)
         candidates = tuple(
             Candidate(each.article.id, each.article.title, each.probability) for each in found
         )
@@ -81,18 +101,20 @@ class Matcher:
             text=str(said) if said else "",
             heading=said.heading if said else "",
             question=question,
-            vector=base64.b64encode(query.embedded.vector.astype("<f4").tobytes()).decode(),
+            vector=base64.b64encode(queries[0].embedded.vector.astype("<f4").tobytes()).decode(),
         )
 
     def _search(
-        self, index: Index, query: Query, products: Sequence[str]
+        self, index: Index, query: Query, own: list[Found], products: Sequence[str]
     ) -> tuple[list[Found], str]:
         """In the question's language; where that has no answer that is sure, in the others.
 
         An article of another language is offered only if there is none of the same id in the
         question's own: a translation that was not found there is not better here.
+
+        Args:
+            own: what was found in the question's language.
         """
-        own = index.search(query, query.language, products)
         if own and own[0].probability >= self._precision:
             return own, query.language
         best, language = own, query.language
@@ -100,8 +122,8 @@ class Matcher:
             if not index.has_more(other, query.language):
                 continue
             found = index.search(query, other, products)
-            untranslated = index.article(query.language, found[0].article.id) is None
-            better = not best or found[0].probability > best[0].probability
-            if untranslated and better:
+            if not found or index.article(query.language, found[0].article.id) is not None:
+                continue
+            if not best or found[0].probability > best[0].probability:
                 best, language = found, other
         return best, language
