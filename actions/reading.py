@@ -16,7 +16,9 @@ class Knowledge:
     language: str
     article_language: str
     text: str
-    """Short answer of the first candidate."""
+    """What the first candidate answers."""
+    heading: str
+    """Of the section that the text is of; empty: none."""
 
 
 def knowledge(tracker: Tracker) -> Knowledge:
@@ -30,6 +32,7 @@ def knowledge(tracker: Tracker) -> Knowledge:
         language=kb.get("language", "en"),
         article_language=kb.get("article_language", "en"),
         text=kb.get("text", ""),
+        heading=kb.get("heading", ""),
     )
 
 

@@ -51,7 +51,12 @@ class ActionAnswer(TurnAction):
         kb = knowledge(tracker)
         if kb.outcome == "answer":
             article, title, _ = kb.candidates[0]
-            source = {"article": article, "language": kb.article_language, "title": title}
+            source = {
+                "article": article,
+                "language": kb.article_language,
+                "title": title,
+                "heading": kb.heading,
+            }
             if kb.article_language != kb.language:
                 dispatcher.utter_message(response="utter_other_language")
             dispatcher.utter_message(text=kb.text, json_message={"sources": [source]})

@@ -79,7 +79,7 @@ def always(*answers: Answer) -> Any:
 
 def test_a_reply_is_sent_with_all_that_belongs_to_it(database: Database, app: Vendor) -> None:
     customer = customer_on(database, address="anna-1")
-    source = {"article": "returns", "language": "en", "title": "Returns"}
+    source = {"article": "returns", "language": "en", "title": "Returns", "heading": "Pack it"}
     (id_,) = tell(
         database,
         customer,
@@ -96,7 +96,7 @@ def test_a_reply_is_sent_with_all_that_belongs_to_it(database: Database, app: Ve
             "author": "assistant",
             "text": "Send it back. ☕",
             "buttons": [{"title": "Yes", "text": "yes"}],
-            "sources": [{"title": "Returns", "url": f"{HELP}/en/returns"}],
+            "sources": [{"title": "Returns", "url": f"{HELP}/en/returns#section-pack-it"}],
             "language": "en",
         }
     ]

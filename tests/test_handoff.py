@@ -5,12 +5,12 @@ import pytest
 from bot.conversations.database import Database
 from bot.conversations.intake import accept, incoming
 from bot.conversations.ownership import Owner
-from bot.conversations.tables import Conversation
+from bot.conversations.tables import Conversation, Message
 from bot.conversations.timeline import lock_customer
 from bot.errors import Conflict, Forbidden, InvalidInput, NotFound
 from bot.handoff import queue
 from bot.languages import LANGUAGES
-from bot.messages import HandoffRequest
+from bot.messages import HandoffRequest, Source
 from bot.texts import texts
 from tests.scenes import SILENCE, add_agent, at_once, conversation_of, say, timeline, waiting
 
@@ -116,6 +116,17 @@ def test_the_same_reply_id_writes_once(database: Database) -> None:
     with pytest.raises(Conflict):
         queue.reply(database, conversation, agent, "1", "Something else")
     assert len(timeline(database, customer)) == before + 1
+
+
+def test_a_reply_of_before_sources_had_headings_is_still_the_same(database: Database) -> None:
+    conversation, agent = waiting(database).conversation_id, add_agent(database)
+    queue.claim(database, conversation, agent)
+    source = Source("returns", "en", "Return a product")
+    first = queue.reply(database, conversation, agent, "1", "Like this.", source)
+    with database.write("test") as session:
+        recorded = {"article": "returns", "language": "en", "title": "Return a product"}
+        session.get_one(Message, first.id).sources = [recorded]
+    assert queue.reply(database, conversation, agent, "1", "Like this.", source).id == first.id
 
 
 @pytest.mark.parametrize("ids", [("1", "1"), ("agent:1", "1")])

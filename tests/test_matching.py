@@ -102,6 +102,12 @@ def test_what_is_asked_plainly_is_answered_and_not_only_offered(matcher: Matcher
     assert outcomes.count(Outcome.ANSWER) >= len(RIGHT) - 2
 
 
+def test_a_match_names_the_heading_of_the_section_that_it_says(matcher: Matcher) -> None:
+    match = matcher.match("i forgot my password and want a new one", "en")
+    assert match.heading == "Password forgotten"
+    assert match.heading in match.text.splitlines()
+
+
 @pytest.mark.parametrize(("language", "question"), NONSENSE)
 def test_what_no_article_is_about_is_handed_off(
     matcher: Matcher, language: str, question: str

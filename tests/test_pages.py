@@ -1,10 +1,12 @@
 """Pages for browsers: the shop, the help center, the console."""
 
+import re
 from pathlib import Path
 
 import httpx
 import pytest
 
+from bot.help_links import heading_anchor
 from bot.knowledge.articles.articles import read_articles
 from bot.languages import LANGUAGES
 from bot.texts import texts
@@ -98,6 +100,37 @@ def test_scripts_in_an_article_do_not_survive(serve: Serve, tmp_path: Path) -> N
         assert "<svg on" not in page
         assert 'href="javascript' not in page
     assert "<strong>bold</strong>" in page
+
+
+def test_every_heading_of_an_article_has_an_id_that_links_go_to(
+    serve: Serve, tmp_path: Path
+) -> None:
+    (tmp_path / "long.md").write_text(
+        "---\nid: long\nlanguage: fa\ntitle: Long\n---\nShort.\n\n"
+        "## می‌خواهم **پس** بدهم\n\nOne.\n\n### Bar ###\n\nTwo.\n\nBar\n---\n\nThree.\n\n"
+        '## <b id="bar">chat</b>\n\nFour. <p id="bar">\n\n## R&amp;D: *re*turn\n\nFive.\n'
+    )
+    page = serve(knowledge_base=tmp_path).get("/help/fa/long").text
+    assert f'<h2 id="{heading_anchor("می‌خواهم پس بدهم")}">می‌خواهم <strong>پس' in page
+    assert '<h2 id="section-r-d-return">R&amp;D: <em>re' in page
+    assert '<h3 id="section-bar">Bar</h3>' in page
+    assert '<h2 id="section-bar--2">Bar</h2>' in page
+    assert re.findall(r'<(\w+)[^<>]* id="bar"', page) == ["header"], "the page's own"
+
+
+def test_the_headings_of_what_is_said_are_those_of_the_page(serve: Serve) -> None:
+    articles, _ = read_articles(KNOWLEDGE_BASE)
+    gateway = serve(knowledge_base=KNOWLEDGE_BASE)
+    for language in LANGUAGES:
+        article = max(
+            (each for each in articles if each.language == language),
+            key=lambda each: len({passage.heading for passage in each.passages}),
+        )
+        page = gateway.get(f"/help/{language}/{article.id}").text
+        headings = {each.heading for each in article.passages if each.heading}
+        assert headings
+        for heading in headings:
+            assert f' id="{heading_anchor(heading)}">' in page
 
 
 def test_the_built_files_are_served_with_their_types(gateway: httpx.Client) -> None:

@@ -154,13 +154,15 @@ def test_an_answer_that_says_nothing_or_is_not_understood_is_a_failure(answer: o
 
 
 def test_an_answer_is_parsed_into_replies_handoff_and_language() -> None:
+    old = {"article": "a", "language": "fa", "title": "A"}
+    sources = [old, old | {"heading": "B"}]
     result = parse_result(
         {
             "replies": [
                 {
                     "text": "Hello",
                     "buttons": [{"title": "Yes", "payload": "yes please"}, {"title": "No"}],
-                    "custom": {"asks": "tip_check", "language": "fa"},
+                    "custom": {"asks": "tip_check", "language": "fa", "sources": sources},
                 },
                 {"custom": {"handoff": "complaint"}},
             ]
@@ -172,6 +174,7 @@ def test_an_answer_is_parsed_into_replies_handoff_and_language() -> None:
         ("No", "No"),
     ]
     assert reply.asks == "tip_check"
+    assert [each.heading for each in reply.sources] == ["", "B"]
     assert result.language == "fa"
     assert result.handoff is not None
     assert result.handoff.reason == "complaint"

@@ -251,7 +251,9 @@ def test_a_message_that_comes_during_a_turn_is_taken_next(stage: Stage) -> None:
 
 def test_replies_keep_their_buttons_and_sources(stage: Stage) -> None:
     customer = new_customer(stage.database)
-    reply = Reply("Which?", (Button("Track", "track it"),), (Source("a", "en", "A"),), "tip_check")
+    reply = Reply(
+        "Which?", (Button("Track", "track it"),), (Source("a", "en", "A", "B"),), "tip_check"
+    )
 
     async def clarify(asked: Asked) -> TurnResult:
         return TurnResult((reply, Reply("Or this?")))
@@ -261,7 +263,7 @@ def test_replies_keep_their_buttons_and_sources(stage: Stage) -> None:
     stage.take_all()
     question, first, second = timeline(stage.database, customer)
     assert first.buttons == [{"title": "Track", "text": "track it"}]
-    assert first.sources == [{"article": "a", "language": "en", "title": "A"}]
+    assert first.sources == [{"article": "a", "language": "en", "title": "A", "heading": "B"}]
     assert first.context == {"asks": "tip_check"}
     assert first.answers == second.answers == question.id
     assert question.match is not None

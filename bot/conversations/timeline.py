@@ -12,6 +12,7 @@ from bot.conversations.database import Database, now
 from bot.conversations.ownership import Act, Owner, after
 from bot.conversations.tables import Address, Conversation, Customer, Delivery, Message, new_id
 from bot.errors import UnknownCustomer
+from bot.help_links import source_url
 from bot.messages import Author, Reply
 
 WEB_CHAT = "web_chat"
@@ -253,11 +254,11 @@ def mark_seen(database: Database, seen: Sequence[Seen]) -> Sequence[bool]:
     return [each.customer_id in news for each in seen]
 
 
-def as_seen_by_customer(message: Message, source_url: str) -> dict[str, Any]:
+def as_seen_by_customer(message: Message, help_url: str) -> dict[str, Any]:
     """A message as the chat API shows it.
 
     Args:
-        source_url: address of the help center, under which articles are found.
+        help_url: address of the help center, under which articles are found.
     """
     created: datetime = message.created_at
     return {
@@ -266,7 +267,12 @@ def as_seen_by_customer(message: Message, source_url: str) -> dict[str, Any]:
         "text": message.text,
         "buttons": message.buttons,
         "sources": [
-            {**source, "url": f"{source_url}/{source['language']}/{source['article']}"}
+            {
+                "article": source["article"],
+                "language": source["language"],
+                "title": source["title"],
+                "url": source_url(help_url, source),
+            }
             for source in message.sources
         ],
         "created_at": created.isoformat(),

@@ -20,6 +20,7 @@ from bot.conversations.tables import Address, Conversation, Delivery, Message
 from bot.deliveries import leases
 from bot.deliveries.leases import Lease
 from bot.deliveries.states import State
+from bot.help_links import source_url
 from bot.messages import Button
 
 log = structlog.get_logger()
@@ -176,8 +177,7 @@ def _outgoing(delivery_id: str, message: Message, language: str, help_url: str) 
         text=message.text,
         buttons=tuple(Button(each["title"], each["text"]) for each in message.buttons),
         sources=tuple(
-            SourceLink(each["title"], f"{help_url}/{each['language']}/{each['article']}")
-            for each in message.sources
+            SourceLink(each["title"], source_url(help_url, each)) for each in message.sources
         ),
         language=language,
     )

@@ -20,6 +20,7 @@ from bot.gateway.context import Gateway, gateway_of
 from bot.gateway.http import Body, read_body
 from bot.handoff import agents, queue
 from bot.handoff.tables import Agent, Handoff
+from bot.help_links import article_url
 from bot.journeys.tables import Purchase
 from bot.knowledge.articles.articles import Article
 from bot.messages import Source
@@ -203,7 +204,7 @@ def _candidate(gateway: Gateway, language: str, candidate: dict[str, Any]) -> di
     article = _article(gateway, language, candidate["article"])
     found = article.language if article else language
     return candidate | {
-        "url": f"{gateway.help_url}/{found}/{candidate['article']}",
+        "url": article_url(gateway.help_url, found, candidate["article"]),
         "short_answer": article.short_answer if article else None,
     }
 

@@ -1,6 +1,8 @@
 """Pages for browsers: demo shop, help center, console."""
 
 import asyncio
+from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from markdown_it import MarkdownIt
 
 from bot.errors import NotFound
 from bot.gateway.context import gateway_of
+from bot.help_links import SECTION, heading_anchor
 from bot.languages import LANGUAGE_NAMES, LANGUAGES
 from bot.texts import texts
 
@@ -31,6 +34,8 @@ _templates = Jinja2Templates(
     )
 )
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+_HEADINGS = ("h1", "h2", "h3", "h4", "h5", "h6")
+_ATTRIBUTES = nh3.ALLOWED_ATTRIBUTES | {tag: {"id"} for tag in _HEADINGS}
 
 
 def _common(language: str) -> dict[str, Any]:
@@ -98,10 +103,26 @@ async def help_article(request: Request, language: str, article_id: str) -> Resp
     context = _common(language) | {
         "id": article.id,
         "title": article.title,
-        "body": nh3.clean(_markdown.render(article.body)),
+        "body": _as_html(article.body),
         "updated": article.updated,
     }
     return _templates.TemplateResponse(request, "article.html", context)
+
+
+def _as_html(body: str) -> str:
+    """An article's Markdown as it may stand in a page, each heading with its anchor as id."""
+    environment: dict[str, Any] = {}
+    tokens = _markdown.parse(body, environment)
+    seen: Counter[str] = Counter()
+    for token, content in pairwise(tokens):
+        if token.type == "heading_open":
+            plain = "".join(each.content for each in content.children or ())
+            anchor = heading_anchor(plain)
+            seen[anchor] += 1
+            # Links go to the first; two hyphens in a row are in no anchor.
+            token.attrSet("id", f"{anchor}--{seen[anchor]}" if seen[anchor] > 1 else anchor)
+    html: str = _markdown.renderer.render(tokens, _markdown.options, environment)
+    return nh3.clean(html, attributes=_ATTRIBUTES, id_prefix=SECTION)
 
 
 @router.get("/console")

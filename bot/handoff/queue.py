@@ -147,7 +147,7 @@ def reply(
         source: the article that is sent along; sending it says that it answers the question.
     """
     text = clean_text(text)
-    sources = [asdict(source)] if source else []
+    sources = [source] if source else []
     # Customers' ids and agents' ids never meet.
     client_message_id = f"agent:{client_message_id}"
     with database.write("agent_reply") as session:
@@ -158,7 +158,7 @@ def reply(
             )
         ).one_or_none()
         if known is not None:
-            if (known.text, known.sources) != (text, sources):
+            if (known.text, [Source(**each) for each in known.sources]) != (text, sources):
                 raise Conflict("This client_message_id was already used for another message.")
             return known
         _must_be_mine(handoff, agent_id)
@@ -171,7 +171,7 @@ def reply(
             Author.AGENT,
             text,
             client_message_id=client_message_id,
-            sources=sources,
+            sources=[asdict(each) for each in sources],
         )
 
 

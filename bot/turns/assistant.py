@@ -74,6 +74,7 @@ class Assistant:
                     "language": match.language,
                     "article_language": match.article_language,
                     "text": match.text,
+                    "heading": match.heading,
                 },
             },
         )
