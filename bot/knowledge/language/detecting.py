@@ -11,7 +11,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import pairwise
 
 from bot.knowledge.language.common_words import ENGLISH, ENGLISH_ANYWHERE, VIETNAMESE
@@ -70,11 +70,17 @@ _EVIDENCE = 3.5
 class LanguageDetector:
     """Tells the language of a message, with the conversation's language as a hint."""
 
-    def __init__(self, samples: Iterable[tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        samples: Iterable[tuple[str, str]],
+        finglish: Callable[[str], float] = lambda _word: 0.0,
+    ) -> None:
         """
         Args:
             samples: (language, text) pairs of the articles, whose words become known.
+            finglish: the probability of a Latin word in lower case in Persian.
         """
+        self._finglish = finglish
         english: Counter[str] = Counter()
         vietnamese: Counter[str] = Counter()
         self._neighbours = set(_COMMON_NEIGHBOURS)
@@ -103,13 +109,14 @@ class LanguageDetector:
             hint = script
         elif _NAME.fullmatch(text):
             return hint
-        scores = self._log_probabilities(_words(text))
+        # Finglish is too rare elsewhere for what it resembles.
+        scores = self._log_probabilities(_words(text), finglish=hint == "fa")
         best = "en" if scores["en"] > scores["vi"] else "vi"
         staying = max(scores.get(hint, scores["elsewhere"]), scores["elsewhere"])
         return best if scores[best] - staying > _EVIDENCE else hint
 
-    def _log_probabilities(self, words: Sequence[str]) -> dict[str, float]:
-        """Of words in English, in Vietnamese, and in any other language."""
+    def _log_probabilities(self, words: Sequence[str], *, finglish: bool) -> dict[str, float]:
+        """Of words in English, in Vietnamese, and in any other language, or in Finglish as well."""
         scores = dict.fromkeys(("en", "vi", "elsewhere"), 0.0)
         plain_words = [without_accents(word) for word in words]
         for word, plain in zip(words, plain_words, strict=True):
@@ -121,6 +128,8 @@ class LanguageDetector:
                 english += _KNOWN * known + _OTHER_ENGLISH
                 vietnamese += _KNOWN * loan
                 elsewhere += _KNOWN * loan
+                if finglish and not known:
+                    elsewhere = max(elsewhere, self._finglish(word))
             elif _SYLLABLE.fullmatch(plain):
                 foreign = _OTHER_ACCENT if _VIETNAMESE_LETTER.search(word) is None else _NO_ACCENT
                 english *= foreign

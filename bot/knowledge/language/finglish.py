@@ -1,0 +1,458 @@
+"""Finglish: Persian that is typed in Latin letters, each customer in a spelling of their own.
+
+The embedding model reads it badly, so it is put back into Persian letters. Consonants are written
+much the same by everybody, vowels are not, and Persian letters have half of them: a Latin word is
+looked up by its consonants, and the Persian words that have the same ones are weighed by how well
+the vowels agree, how often articles and everyday talk have them, and beside which other words
+(Viterbi 1967).
+"""
+
+import math
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+from bot.knowledge.language.common_words import ENGLISH, ENGLISH_ANYWHERE
+from bot.knowledge.language.normalising import normalise
+
+_JOINT = "_"
+"""Stands for the half-space inside of a Persian word while it is counted."""
+_WORD = re.compile(r"\w+")
+_LATIN_WORD = re.compile(r"(?<!\w)[a-z]+(?:['’][a-z]+)*(?!\w)", re.IGNORECASE)
+_PERSIAN = re.compile("[آ-ی]")
+_PERSIAN_WORD = re.compile("[آ-ی_]*[آ-ی]")
+_LONGEST = 24
+"""Letters of a Latin word that is looked up; what is longer is no word."""
+
+# Consonants that are confused with each other have one letter as a key; of those, letters that
+# differ in case are spelled differently with care.
+_CONSONANTS = dict(zip("بپتطثجچحخدذرزژسشصضظغفقکگلمنه", "bpttsjChXdzrzJsSszzGfGkglmnh", strict=True))
+_VOWEL_LETTERS = {"آ": "A", "ا": "A", "ی": "I", "ع": "'"}
+_SOUNDS = re.compile("kh|gh|sh|ch|zh|ph|ck|[bcdfghjklmnpqrstvwxz]|[aeiouy]+")
+_DIGRAPHS = {"kh": "X", "gh": "G", "sh": "S", "ch": "C", "zh": "J", "ph": "f", "ck": "k"}
+_SINGLE = {"q": "G", "x": "X", "w": "v", "c": "k"}
+_LONG_VOWELS = (("oo", "u"), ("ou", "u"), ("ee", "i"), ("aa", "a"))
+_KEY = str.maketrans("GJ", "gj")
+_CARELESS = {("G", "g"): 0.5, ("J", "j"): 0.2, ("g", "G"): 1.5, ("j", "J"): 0.5}
+"""Cost of a Latin consonant, second, for a Persian one."""
+
+# What it costs to write a Persian vowel letter as a Latin one, or not at all (""). A first alef
+# ("0") says only that there is some vowel; one before n or m ("N") is said u in chat. E is the last
+# h of "dokme", ' the silent ain.
+_VOWELS = {
+    "A": {"a": 0.0, "o": 1.2, "u": 1.2, "e": 2.0, "": 1.2},
+    "N": {"a": 0.0, "o": 0.5, "u": 0.5, "e": 2.0, "": 1.2},
+    "0": {"a": 0.0, "e": 0.0, "o": 0.0, "u": 0.8, "i": 0.8, "": 0.8},
+    "U": {"u": 0.0, "o": 0.0, "": 1.2},
+    "I": {"i": 0.0, "y": 0.0, "e": 0.8, "": 1.2},
+    "E": {"e": 0.0, "a": 0.5, "": 0.8},
+    "'": {"a": 0.0, "e": 0.0, "o": 0.0, "": 0.0},
+}
+_NEVER = 3.0
+_SHORT = {"a": 0.15, "e": 0.15, "o": 0.15, "y": 0.4, "i": 0.8, "u": 0.8}
+"""Cost of a vowel for which Persian has no letter."""
+
+_NO_ALEF = 1.0
+"""Cost of a first vowel that Persian would have written."""
+_ENDS = 0.4
+"""Cost of a last vowel for which there is no letter: the link "e" to the next word."""
+
+_STEEP = 2.5
+"""Nepers that a cost of 1 makes a word less probable."""
+_WORST = 2.0
+_WORST_OF_LETTER = 0.2
+"""Cost from which on a word is not taken for another, at most and for each of its letters."""
+_MOST_READINGS = 6
+_EXACT = 0.4
+"""Cost up to which a word is itself, and no other one with an ending."""
+_DERIVED = 0.5
+"""Cost of a word that is known only without its ending."""
+_KEPT = 2e-5
+"""Probability of an English word inside of Finglish."""
+_NOT_SEEN = 1.0
+"""How often a form of a verb counts as seen that no text has."""
+_MOST_WAYS = 8
+"""In which one word is spelled."""
+_UNKNOWN = 2e-5
+"""Probability of a word that a language does not have."""
+_EVIDENCE = 1.0
+"""Log-odds of Persian against English from which on a text is read."""
+_HARDLY = 1e-9
+"""Keeps a word that no text has from being impossible."""
+_FEWEST = 0.2
+"""Share of words that have to be Persian and not English as well."""
+
+# How endings are typed, and how they are written behind a word.
+_ENDINGS = {
+    "esh": "ش", "ash": "ش", "sh": "ش", "am": "م", "em": "م", "m": "م", "et": "ت", "at": "ت",
+    "emoon": "مون", "emun": "مون", "amoon": "مون", "amun": "مون", "moon": "مون", "mun": "مون",
+    "etoon": "تون", "etun": "تون", "atoon": "تون", "atun": "تون", "toon": "تون", "tun": "تون",
+    "eshoon": "شون", "eshun": "شون", "ashoon": "شون", "ashun": "شون", "o": " رو", "ro": " رو",
+    "ra": " را", "esho": "ش رو", "asho": "ش رو", "sho": "ش رو", "amo": "م رو", "emo": "م رو",
+    "mo": "م رو", "eto": "ت رو", "ato": "ت رو", "ha": " ها", "haye": " های", "hay": " های",
+    "haro": " ها رو", "hash": " هاش", "ham": " هام", "hat": " هات", "a": "ا", "i": "ی",
+    "ei": " ای", "yi": "یی", "ye": " ی", "ast": " است", "st": " است", "tar": " تر",
+    "tarin": " ترین",
+}  # fmt: skip
+
+_EVERYDAY = """
+سلام, سلام وقت بخیر, سلام خسته نباشید, مرسی, ممنون, ممنونم, لطفا, ببخشید, خداحافظ, باشه, اوکی,
+بله, آره, نه, چرا, چطور, چطوری, چجوری, چه جوری, چیکار کنم, چی کار کنم, چکار کنم, چیه, چی, چی شد,
+چی هست, چند, چنده, چقدر, چقدره, چقد, چند روزه, چند روز, چند وقت, چه وقت, کی, کیه, کجا, کجاست, کجا
+هست, از کجا, به کجا, کدوم, کدومه, مگه, اگه, اگر, که, و, یا, اما, ولی, چون, برای, برای من, واسه,
+واسه من, برام, براش, با, از, به, به من, تا, تو, توی, توش, روی, روش, زیر, پیش, بعد, بعد از, قبل,
+قبل از, بدون, مثل, هم, همین, همون, هنوز, الان, حالا, امروز, فردا, دیروز, امشب, دیشب, صبح, شب, روز,
+هفته, ماه, سال, ساعت, دقیقه, این, اون, اینو, اونو, این رو, اون رو, اینجا, اونجا, من, منو, ما, شما,
+شماها, خودم, خودش, خودتون, ایشون, آقا, خانم, یه, یک, یکی, دو, دوتا, سه, همه, هیچ, هیچی, هر, هر
+روز, هر چند, چیز, چیزی, خیلی, خیلی ممنون, زیاد, کم, دیگه, دوباره, فقط, شاید, حتما, اصلا, باید,
+نباید, میشه, نمیشه, هست, نیست, هستم, نیستم, هستن, نیستن, هستید, است, بود, نبود, دارم, ندارم,
+دارید, دارین, ندارید, ندارین, داره, نداره, دارن, داشتم, داشت, نداشت, کار, کار نمی_کنه, کار می_کنه,
+خراب, خراب شده, خراب شد, سالم, خوب, بد, بهتر, درست, درسته, غلط, اشتباه, بزرگ, کوچک, کوچیک, جدید,
+قدیمی, پول, پول من, پولم, پول رو پس می_دین, پس, پس بدم, پس می_دید, پس بگیرم, قیمت, قیمتش چنده,
+سفارش, سفارشم, سفارش دادم, سفارش من کجاست, بسته, خونه, گوشی, شماره, آدرس, اسم, رمز, پسورد, اکانت,
+ایمیل, سایت, اپ, برنامه, کد, کارت, حساب, خرید, فروش, مغازه, مشکل, سوال, کمک, رو, را, رو چطور عوض
+کنم, عوض, عوض کنم, تمیز, تمیز کنم, روشن, روشن نمیشه, خاموش, خاموش کنم, وصل, وصل کنم, پیدا, پیدا
+کنم, باز, باز کنم, پاک, پاک کنم, ثبت, ثبت کنم, کنسل, کنسل کنم, لغو, لغو کنم, شارژ, شارژ کنم, پر,
+خالی, گرم, سرد, داغ, آب, هوا, برق, برقی, دوچرخه برقی, نمیاد, میاد, اومد, نیومد, نیومده, اومده,
+رسید, نرسید, نرسیده, رسیده, شکسته, شکست, گم, گم شده, گم کردم, میتونم, می_تونم, نمی_تونم, می_خوام,
+نمی_خوام, می_خواستم, می_خواهم, طول می_کشه, چقدر طول می_کشه, خسته شدم, از طرف, طرف, یه بار, یکبار,
+توشه, روشه, چشه, چشه این, جدا, جداست, چیا, کیا, اینا, بقیه, بغل, کنار, بالا, پایین, جلو, عقب, چپ,
+راست, تنها, پسر, دختر, بچه, مامان, بابا, سوت, صدا, صدا می_ده, بو, بو می_ده, نشتی, چکه, چکه می_کنه,
+کج, لق, گیر کرده, یخ, لک, کثیف, کثیفه, شستن, بشورم, دستمال, اندازه, سایز, رنگ, مدل, وزن, مرسوله,
+پست, پستچی, پیک, راننده, تحویل, تحویل بگیرم, تحویل گرفتم, تاخیر, دیر, دیر کرد, دیر شده, زود, عجله
+دارم, مدت, گارانتی, ضمانت, تعمیر, تعمیرگاه, نمایندگی, هدیه, کادو, تخفیف, ارزون, گرون, مجانی, قسط,
+قسطی, اقساط, نقد, نقدی, درگاه, تراکنش, فاکتور, انصراف, پشیمون شدم, پشیمون, برگشت, برگردونم, مرجوع,
+عودت, فرم, عکس, فیلم, پیامک, تلفن, زنگ, زنگ بزنم, جواب, جواب نمی_ده, جواب بدید, پاسخ, اپراتور, با
+کی حرف بزنم, حرف, صحبت, صحبت کنم, شنبه, جمعه, پنجشنبه, تعطیل, بازه, بر می_گرده, بر نمی_گرده, پول
+بر می_گرده, کی بر می_گرده, قبلا, فعلا, مثلا, واقعا, معمولا, کاملا, صدا داره, گارانتی داره, فرق
+داره, چه فرقی داره
+"""
+"""Chat Persian that articles may lack; with commas between, so that neighbours are known."""
+
+_PRESENT = """
+کن ش شو خوا تون د گیر زن خر بین ذار دار یا ر گ گرد فرست کش مون رس بند ساز خور فهم دون خوان نویس شور
+بر آر یار پرداز چرخ سوز ریز ترس شین پیچ نداز شکن گذار ده رو
+"""
+_PAST = """
+کرد شد خواست تونست داد گرفت زد خرید دید گذاشت ذاشت داشت اومد رفت گفت فرستاد کشید موند رسید بست ساخت
+خورد فهمید دونست نوشت شست برد آورد پرداخت سوخت ریخت بود شکست چرخید گشت افتاد
+"""
+"""Stems of the verbs that everybody uses, as they are said."""
+
+_TYPED_SHORT = {
+    "va": "و", "vo": "و", "o": "و", "k": "که", "mrc": "مرسی", "mer30": "مرسی", "slm": "سلام",
+    "plz": "لطفا", "pls": "لطفا", "ok": "اوکی", "oki": "اوکی", "e": "", "key": "کی",
+    "ina": "اینا", "km": "کیلومتر", "kg": "کیلو", "msg": "پیام",
+    "sms": "پیامک", "chikar": "چیکار",
+}  # fmt: skip
+"""The "e" that links words has no letter in Persian."""
+
+_SAID_WITH_N = frozenset(
+    {"لطفا", "حتما", "اصلا", "قبلا", "فعلا", "مثلا", "واقعا", "معمولا", "کاملا", "تقریبا", "بعدا"}
+)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """One way to read a Latin word."""
+
+    text: str
+    """In Persian letters, with its endings; or the Latin word itself."""
+    known: str
+    """The word that is counted."""
+    cost: float
+
+
+@dataclass(frozen=True)
+class _Spelled:
+    """A word as it sounds: consonants, and the vowels before each and behind the last."""
+
+    consonants: str
+    vowels: tuple[str, ...]
+
+
+class FinglishReader:
+    """Writes Finglish in Persian letters, as far as the words of a corpus tell."""
+
+    def __init__(self, persian: Iterable[str], english: Iterable[str] = ()) -> None:
+        """
+        Args:
+            persian: texts of the Persian articles.
+            english: texts of the English ones, whose words are known not to be Finglish.
+        """
+        sentences = [*_EVERYDAY_SENTENCES, *(_words(each) for each in persian if _is_persian(each))]
+        seen = {word for words in sentences for word in words} | _VERBS
+        # "میکنم" and "می‌کنم" are one word.
+        joint = {word.replace(_JOINT, ""): word for word in sorted(seen) if _JOINT in word}
+        self._counts: dict[str, float] = dict.fromkeys(_VERBS, _NOT_SEEN)
+        self._pairs: Counter[tuple[str, str]] = Counter()
+        for words in sentences:
+            words = [joint.get(word, word) for word in words]
+            parts = [part for word in words for part in word.split(_JOINT)]
+            for some in (words, parts) if len(parts) > len(words) else (words,):
+                for word in some:
+                    self._counts[word] = self._counts.get(word, 0.0) + 1.0
+                self._pairs.update(pairwise(some))
+        self._total = sum(self._counts.values()) + 1.0
+        self._spellings: dict[str, list[tuple[str, _Spelled]]] = defaultdict(list)
+        for word in self._counts:
+            if _PERSIAN_WORD.fullmatch(word):
+                for spelled in _spell(word):
+                    self._spellings[spelled.consonants.translate(_KEY)].append((word, spelled))
+        self._english = dict(_COMMON_ENGLISH)
+        taught = Counter(word for text in english for word in _LATIN_WORD.findall(text.lower()))
+        for word, count in taught.items():
+            self._english[word] = self._english.get(word, 0.0) + count / taught.total()
+        # A few thousand words are nearly all that customers type.
+        self._readings = lru_cache(4096)(self._find_readings)
+
+    def probability(self, word: str) -> float:
+        """Of a Latin word in lower case, among all that is typed in Persian; 0 if not known."""
+        return max(
+            (
+                self._share(each.known) * math.exp(-_STEEP * each.cost)
+                for each in self._readings(word)
+            ),
+            default=0.0,
+        )
+
+    def read(self, text: str) -> str:
+        """A normalised text of a Persian conversation: Finglish in Persian letters, else as is."""
+        if not self.is_finglish(text):
+            return text
+        pieces = _LATIN_WORD.split(text)
+        words = self._most_probable(_LATIN_WORD.findall(text))
+        read = "".join(piece + word for piece, word in zip(pieces, [*words, ""], strict=True))
+        return " ".join(read.split())
+
+    def is_finglish(self, text: str) -> bool:
+        """Whether a text is mostly in Latin letters, and those are Persian rather than English."""
+        words = [word.lower() for word in _LATIN_WORD.findall(text)]
+        if sum(map(len, words)) * 2 <= sum(map(str.isalpha, text)):
+            return False
+        evidence, persian = 0.0, 0
+        for word in words:
+            probability, english = self.probability(word), self._english.get(word, 0.0)
+            evidence += math.log((probability + _UNKNOWN) / (english + _UNKNOWN))
+            persian += probability > english and word not in self._english
+        return evidence > _EVIDENCE and persian >= max(1.0, _FEWEST * len(words))
+
+    def _find_readings(self, word: str) -> tuple[_Reading, ...]:
+        """What a Latin word in lower case may be, the best first; nothing if it is not known."""
+        if len(word) > _LONGEST:
+            return ()
+        best: dict[str, _Reading] = {}
+        for reading in self._all_readings(word):
+            if reading.text not in best or reading.cost < best[reading.text].cost:
+                best[reading.text] = reading
+        by_score = sorted(best.values(), key=self._score, reverse=True)
+        return tuple(by_score[:_MOST_READINGS])
+
+    def _all_readings(self, word: str) -> Iterator[_Reading]:
+        if word in _TYPED_SHORT:
+            yield _Reading(_TYPED_SHORT[word], _TYPED_SHORT[word], 0.0)
+            return
+        found = list(self._alike(word))
+        if (count := self._counts.get(word, 0.0)) > 0.0:  # of articles, such as a product's name
+            yield _Reading(word, word, 0.0)
+            if all(self._counts[each.known] < count for each in found if each.cost <= _EXACT):
+                return
+        yield from found
+        if any(each.cost <= _EXACT for each in found):
+            return
+        for length in range(1, min(7, len(word) - 1)):
+            ending = _ENDINGS.get(word[-length:])
+            if ending is not None:
+                for stem in self._alike(word[:-length]):
+                    cost = stem.cost + _DERIVED
+                    if cost < _WORST:
+                        yield _Reading(_ended(stem.text, ending), stem.known, cost)
+
+    def _alike(self, word: str) -> Iterator[_Reading]:
+        """Words that sound like a Latin one."""
+        worst = min(_WORST, _WORST_OF_LETTER * (len(word) + 1))
+        for heard in _hear(word):
+            for known, spelled in self._spellings.get(heard.consonants.translate(_KEY), ()):
+                cost = _cost(spelled, heard)
+                if cost < worst:
+                    yield _Reading(known.replace(_JOINT, " "), known, cost)
+
+    def _share(self, word: str) -> float:
+        return self._counts.get(word, 0.0) / self._total
+
+    def _score(self, reading: _Reading) -> float:
+        return math.log(self._share(reading.known) + _UNKNOWN) - _STEEP * reading.cost
+
+    def _most_probable(self, words: Sequence[str]) -> list[str]:
+        """One reading of each word."""
+        # Of each reading of each word: the score of the best path to it, and whence it comes.
+        steps: list[list[tuple[float, int, _Reading]]] = [[(0.0, 0, _Reading("", "", 0.0))]]
+        for word in words:
+            lower = word.lower()
+            readings = self._readings(lower)
+            if not readings or (lower in self._english and lower not in _TYPED_SHORT):
+                readings = (*readings, _Reading(word, "", 0.0))
+            step = []
+            for reading in readings:
+                score, whence = max(
+                    (before[0] + self._log_probability(before[2].known, reading.known), place)
+                    for place, before in enumerate(steps[-1])
+                )
+                step.append((score - _STEEP * reading.cost, whence, reading))
+            steps.append(step)
+        place = max(range(len(steps[-1])), key=lambda each: steps[-1][each][0])
+        path = []
+        for step in reversed(steps[1:]):
+            path.append(step[place][2].text)
+            place = step[place][1]
+        path.reverse()
+        return [
+            word if read == word.lower() else read for word, read in zip(words, path, strict=True)
+        ]
+
+    def _log_probability(self, before: str, word: str) -> float:
+        """Of a word behind another; "" is one that is no Persian."""
+        if not word:
+            return math.log(_KEPT)
+        together = self._pairs[before, word] / (self._counts.get(before, 0.0) + 1.0)
+        return math.log(0.6 * together + 0.4 * self._share(word) + _HARDLY)
+
+
+def _is_persian(text: str) -> bool:
+    """Not an example of Finglish, nor one of English."""
+    return len(_PERSIAN.findall(text)) * 2 >= len(re.findall("[A-Za-z]", text))
+
+
+def _words(text: str) -> list[str]:
+    return _WORD.findall(normalise(text.replace("\u200c", _JOINT)))
+
+
+def _ended(stem: str, ending: str) -> str:
+    return f"{stem} ا{ending}" if stem[-1] == "ه" and ending[0] in "شمت" else stem + ending
+
+
+def _spell(word: str) -> list[_Spelled]:
+    """All ways in which a Persian word may sound."""
+    # Of each: consonants, vowels before them, vowels behind the last one.
+    ways: list[tuple[str, tuple[str, ...], str]] = [("", (), "")]
+    for place in range(len(word)):
+        sounds = _sounds_of(word, place)
+        ways = [
+            (consonants + sound, (*vowels, open_vowels), "")
+            if is_consonant
+            else (consonants, vowels, open_vowels + sound)
+            for consonants, vowels, open_vowels in ways
+            for is_consonant, sound in sounds
+        ][:_MOST_WAYS]
+    if word in _SAID_WITH_N:
+        ways = [(consonants + "n", (*vowels, rest), "") for consonants, vowels, rest in ways]
+    return [_Spelled(consonants, (*vowels, rest)) for consonants, vowels, rest in ways]
+
+
+def _sounds_of(word: str, place: int) -> list[tuple[bool, str]]:
+    """What a letter may sound like: whether as a consonant, and as which; "" is not at all."""
+    letter, before, after = word[place], word[:place][-1:], word[place + 1 : place + 2]
+    if letter == "ه" and before and before not in "اآ" and after in ("", _JOINT):
+        return [(True, "h"), (False, "E")]
+    if letter in _CONSONANTS:
+        return [(True, _CONSONANTS[letter])]
+    if letter == "و":
+        if not before or word.endswith("شود"):  # said "shavad"; "shod" is another word
+            return [(True, "v")]
+        silent = [(False, "")] if before == "خ" and after else []  # as in "khahar"
+        return [(True, "v"), (False, "U"), *silent]
+    if letter == "ا" and not before:
+        return [(False, "0"), (False, "")] if after in ("و", "ی") else [(False, "0")]  # "in"
+    if letter in "آا" and after in ("ن", "م"):
+        return [(False, "N")]
+    return [(False, _VOWEL_LETTERS.get(letter, ""))]
+
+
+def _hear(word: str) -> list[_Spelled]:
+    """All ways in which a Latin word may sound."""
+    plain = re.sub("['’]", "", word)
+    for long, short in _LONG_VOWELS:
+        plain = plain.replace(long, short)
+    variants = {plain}
+    if "x" in plain:
+        variants.add(plain.replace("x", "ks"))
+    if "c" in plain:
+        variants.add(re.sub("c(?=[eiy])", "s", plain))
+    if plain.endswith("eh"):
+        variants.add(plain[:-1])
+    if "ow" in plain:
+        variants.add(plain.replace("ow", "o"))
+    return [_sounds(each) for each in sorted(variants)]
+
+
+def _sounds(word: str) -> _Spelled:
+    consonants, vowels, open_vowels = "", [], ""
+    for sound in _SOUNDS.findall(word):
+        if sound[0] in "aeiouy":
+            open_vowels += sound
+            continue
+        consonant = _DIGRAPHS.get(sound) or _SINGLE.get(sound, sound)
+        if consonants.endswith(consonant) and not open_vowels:
+            continue  # "avval"
+        consonants += consonant
+        vowels.append(open_vowels)
+        open_vowels = ""
+    return _Spelled(consonants, (*vowels, open_vowels))
+
+
+def _cost(persian: _Spelled, latin: _Spelled) -> float:
+    """How badly two agree whose consonants are alike; 0 is perfectly."""
+    cost = 0.0
+    for pair in zip(persian.consonants, latin.consonants, strict=True):
+        cost += _CARELESS.get(pair, 0.0)
+    if latin.vowels[0] and not persian.vowels[0]:
+        cost += _NO_ALEF
+    if latin.vowels[-1] and not persian.vowels[-1]:
+        cost += _ENDS
+    for pair in zip(persian.vowels, latin.vowels, strict=True):
+        cost += _vowel_cost(*pair)
+        if cost >= _WORST:
+            break
+    return cost
+
+
+@lru_cache(8192)
+def _vowel_cost(persian: str, latin: str) -> float:
+    """Of Persian vowel letters between two consonants written as Latin ones: edit distance."""
+    row = [0.0]
+    for vowel in latin:
+        row.append(row[-1] + _SHORT[vowel])
+    for letter in persian:
+        costs = _VOWELS[letter]
+        above, row = row, [row[0] + costs[""]]
+        for place, vowel in enumerate(latin):
+            row.append(
+                min(
+                    above[place] + costs.get(vowel, _NEVER),
+                    above[place + 1] + costs[""],
+                    row[place] + _SHORT[vowel],
+                )
+            )
+    return row[-1]
+
+
+def _verbs() -> Iterator[str]:
+    """Forms of the verbs that everybody uses, as they are said."""
+    for stem in _PRESENT.split():
+        for prefix in ("می_", "نمی_", "ب", "ن"):
+            for ending in ("م", "ی", "ه", "یم", "ین", "ید", "ن", "د"):
+                yield prefix + stem + ending
+    for stem in _PAST.split():
+        for prefix in ("", "ن", "می_", "نمی_"):
+            for ending in ("", "م", "ی", "یم", "ین", "ید", "ن", "ه"):
+                yield prefix + stem + ending
+
+
+_EVERYDAY_SENTENCES = [_words(each) for each in _EVERYDAY.split(",")]
+_VERBS = frozenset(_verbs())
+_RANKED = list(dict.fromkeys((ENGLISH + ENGLISH_ANYWHERE).split()))
+# Frequency falls with rank (Zipf 1949).
+_COMMON_ENGLISH = {word: 0.15 / (rank + 20) for rank, word in enumerate(_RANKED)}
