@@ -19,6 +19,8 @@ class Knowledge:
     """What the first candidate answers."""
     heading: str
     """Of the section that the text is of; empty: none."""
+    products: tuple[str, ...]
+    """Ids of the products that the message names."""
 
 
 def knowledge(tracker: Tracker) -> Knowledge:
@@ -33,6 +35,7 @@ def knowledge(tracker: Tracker) -> Knowledge:
         article_language=kb.get("article_language", "en"),
         text=kb.get("text", ""),
         heading=kb.get("heading", ""),
+        products=tuple(kb.get("products", ())),
     )
 
 

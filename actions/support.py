@@ -98,13 +98,15 @@ class ActionHandOff(TurnAction):
 
 
 class ActionReportProblem(TurnAction):
-    """Something does not work: after a tip we know what, otherwise we ask."""
+    """Something does not work: the customer says what, or the last tip does, or we ask."""
 
     action = "action_report_problem"
 
     async def act(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
         kb = knowledge(tracker)
         tip = tracker.get_slot("last_tip")
+        if kb.products and not (tip and tip["product"] in kb.products):
+            return await ActionAnswer().act(dispatcher, tracker)
         article = await _article(kb.language, tip["help"]) if tip else None
         human = texts(kb.language)["button_human"]
         buttons = [{"title": human, "payload": human}]

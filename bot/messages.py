@@ -77,6 +77,8 @@ class Match:
     """What was looked up: the message, or the topic that it goes on about and the message."""
     vector: str
     """Embedding of the message: base64 of little-endian float32, for Rasa's classifier."""
+    products: tuple[str, ...] = ()
+    """Ids of the products that the message names."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 from rasa_sdk import Tracker
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.support import ActionAnswer
+from actions.support import ActionAnswer, ActionReportProblem
 
 ANSWER = {
     "outcome": "answer",
@@ -38,3 +38,16 @@ def test_an_answer_tells_which_section_it_is_from(heading: dict[str, str], expec
             }
         ]
     }
+
+
+@pytest.mark.parametrize("tip", [None, {"product": "clara", "help": "clara-cleaning"}])
+def test_a_problem_with_a_product_that_is_named_is_not_taken_for_one_with_the_last_tips(
+    tip: dict[str, str] | None,
+) -> None:
+    message = {"text": "the coffee machine is leaking", "kb": ANSWER | {"products": ["brio"]}}
+    slots = {"last_tip": tip}
+    tracker = Tracker("customer", slots, message, [], False, None, {}, "action_listen")
+    dispatcher = CollectingDispatcher()
+    asyncio.run(ActionReportProblem().act(dispatcher, tracker))
+    [said] = dispatcher.messages
+    assert said["text"] == ANSWER["text"]

@@ -40,5 +40,6 @@ def _as_match(status: int, found: Any) -> Match:
             **found,
             "outcome": Outcome(found["outcome"]),
             "candidates": tuple(Candidate(**each) for each in found["candidates"]),
+            "products": tuple(found["products"]),
         }
     )

@@ -75,6 +75,7 @@ class Assistant:
                     "article_language": match.article_language,
                     "text": match.text,
                     "heading": match.heading,
+                    "products": list(match.products),
                 },
             },
         )

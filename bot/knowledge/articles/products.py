@@ -16,7 +16,6 @@ from typing import Any
 import yaml
 
 from bot.knowledge.articles.articles import Problem, read_file
-from bot.knowledge.language.normalising import normalise
 
 FILE = "products.yml"
 Names = Mapping[str, str]
@@ -81,7 +80,8 @@ def _names(tree: Any) -> Iterator[tuple[str, str, int] | _Mistake]:
                 yield _Mistake(listed, f"no list; {_HOW}")
                 return
             for each in listed.value:
-                name = normalise(each.value) if isinstance(each, yaml.ScalarNode) else ""
+                name = each.value if isinstance(each, yaml.ScalarNode) else ""
+                name = " ".join(name.lower().split())
                 if not 1 < len(name) <= _MAX_NAME_LENGTH:
                     most = f"2 to {_MAX_NAME_LENGTH} characters"
                     yield _Mistake(each, f"no name; write {most}, in quotes if it is a number")

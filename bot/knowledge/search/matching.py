@@ -102,6 +102,7 @@ class Matcher:
             heading=said.heading if said else "",
             question=question,
             vector=base64.b64encode(queries[0].embedded.vector.astype("<f4").tobytes()).decode(),
+            products=tuple(sorted(queries[0].products)),
         )
 
     def _search(
