@@ -12,27 +12,28 @@ import argparse
 import json
 import os
 import shlex
-import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import datasets
-import numpy as np
+import own_sets
+import summaries
 import targets
 from dense import recall_of_dense_alone
 from rich import progress
 from rich.console import Console
 from rich.table import Table
+from summaries import Result
 
 from bot import bootstrap
+from bot.knowledge.articles.articles import read_articles
 from bot.knowledge.embedding.cache import Embedded, Role, Shelf
 from bot.knowledge.embedding.embedder import Asked, Embedder, Progress
-from bot.knowledge.evaluation.figures import ALL, Judged, figures
+from bot.knowledge.evaluation.figures import ALL, Judged
 from bot.languages import LANGUAGES
 from bot.operations.evaluating import Evaluation, evaluate
 from bot.settings import ROOT
@@ -41,12 +42,11 @@ HERE = Path(__file__).parent
 COMMAND = ".venv/bin/python benchmarks/accuracy.py"
 PRECISION = 0.9
 OFFER_PRECISION = 0.2
-OWN_SETS = ("questions", "newcomers", "strangers")
+KNOWLEDGE_BASE = ROOT / "knowledge_base"
+OWN_SETS = ("questions", "newcomers", "strangers", "sections")
 DRAWS = {5: 3, 10: 3, 20: 3, 100: 1}
 """How often other examples are drawn, for each number of examples an article."""
 BANKING_DRAWS = 5
-
-Result = dict[str, Any]
 
 
 class CachedEmbedder(Embedder):
@@ -85,6 +85,8 @@ class Benchmark:
             for name in OWN_SETS
             if (HERE / name).is_dir()
         }
+        found["own-kinds"] = self._kinds
+        found["own-products"] = self._products
         if not self._public.is_dir():
             return found
         for examples in DRAWS:
@@ -100,24 +102,48 @@ class Benchmark:
             found[f"reading-{language}-en"] = lambda language=language: self._reading(
                 language, "en"
             )
+        for language in LANGUAGES:
+            found[f"says-{language}"] = lambda language=language: self._says(language)
         return found
 
     def _own(self, name: str) -> Result:
-        evaluation = self._evaluate(ROOT / "knowledge_base", [HERE / name])
-        return {group: _measured(judged) for group, judged in evaluation.groups.items()}
+        groups = self._evaluate(KNOWLEDGE_BASE, [HERE / name]).groups
+        return {group: summaries.measured(judged) for group, judged in groups.items()}
+
+    def _kinds(self) -> Result:
+        """The same needs in every way of typing."""
+        groups = self._evaluate(KNOWLEDGE_BASE, [HERE / "kinds"]).groups
+        found = {group: summaries.measured(judged) for group, judged in groups.items()}
+        kinds = own_sets.labels(HERE / "kinds", "kind")
+        found[ALL] |= own_sets.kinds_of_typing(groups[ALL], kinds)
+        return found
+
+    def _products(self) -> Result:
+        """Which article is right is not known; which products' articles are wrong, is."""
+        asked = own_sets.labels(HERE / "products", "product")
+        with tempfile.TemporaryDirectory(prefix="usher-accuracy-") as folder:
+            questions = own_sets.write_without_articles(asked, Path(folder))
+            groups = self._evaluate(KNOWLEDGE_BASE, [questions]).groups
+        articles, _ = read_articles(KNOWLEDGE_BASE)
+        return {
+            group: own_sets.wrong_products(judged, asked, articles)
+            for group, judged in groups.items()
+        }
 
     def _clinc(self, examples: int) -> Result:
         """In-scope questions alone, and with those of `oos_val` mixed in."""
         alone: list[Result] = []
         mixed: list[Result] = []
         for judged in self._draws(datasets.clinc, examples, DRAWS[examples]):
-            alone.append(_measured([each for each in judged if each.question.article]))
-            mixed.append(_measured(judged) | {"out_of_scope": _out_of_scope(judged)})
-        return {"in-scope": _mean(alone), "mixed": _mean(mixed)}
+            alone.append(summaries.measured([each for each in judged if each.question.article]))
+            mixed.append(
+                summaries.measured(judged) | {"out_of_scope": summaries.out_of_scope(judged)}
+            )
+        return {"in-scope": summaries.mean(alone), "mixed": summaries.mean(mixed)}
 
     def _banking(self) -> Result:
         found = self._draws(datasets.banking, 10, BANKING_DRAWS)
-        return {ALL: _mean([_measured(judged) for judged in found])}
+        return {ALL: summaries.mean([summaries.measured(judged) for judged in found])}
 
     def _banking_out_of_scope(self) -> Result:
         """With questions that nothing answers: near ones, far ones, and both, a third of all."""
@@ -126,7 +152,7 @@ class Benchmark:
             judged = self._evaluate(case.knowledge, [case.questions]).groups[ALL]
         kinds = datasets.out_of_scope_kinds(self._public)
         return {
-            name: _measured(
+            name: summaries.measured(
                 [
                     each
                     for each in judged
@@ -139,7 +165,11 @@ class Benchmark:
     def _hint3(self) -> Result:
         with tempfile.TemporaryDirectory(prefix="usher-accuracy-") as folder:
             case = datasets.hint3(self._public, Path(folder))
-            return {ALL: _measured(self._evaluate(case.knowledge, [case.questions]).groups[ALL])}
+            return {
+                ALL: summaries.measured(
+                    self._evaluate(case.knowledge, [case.questions]).groups[ALL]
+                )
+            }
 
     def _draws(
         self, make: Callable[..., datasets.Case], examples: int, draws: int
@@ -159,78 +189,23 @@ class Benchmark:
             datasets.paragraphs(self._public, written_in),
             self._cache,
         )
-        found = {ALL: _measured(answerable) | {"dense_alone": dense}}
+        found = {ALL: summaries.measured(answerable) | {"dense_alone": dense}}
         if len(answerable) < len(judged):
-            found["with unanswerable"] = _measured(judged)
+            found["with unanswerable"] = summaries.measured(judged)
         return found
+
+    def _says(self, language: str) -> Result:
+        """Whether what is said of a long article holds the answer."""
+        with tempfile.TemporaryDirectory(prefix="usher-accuracy-") as folder:
+            case = datasets.long_articles(self._public, Path(folder), language)
+            judged = self._evaluate(case.knowledge, [case.questions]).groups[ALL]
+            articles, _ = read_articles(case.knowledge)
+        return {ALL: summaries.measured(judged) | own_sets.replies(judged, articles)}
 
     def _evaluate(self, knowledge: Path, questions: Sequence[Path]) -> Evaluation:
         return evaluate(
             self._embedder, knowledge, questions, PRECISION, OFFER_PRECISION, "en", quiet=True
         )
-
-
-def _measured(judged: Sequence[Judged]) -> Result:
-    """As `usher evaluate --json`, without the time (vectors come from a cache) and with the share
-    answered of what can be answered."""
-    found = figures(judged).as_json()
-    del found["ms_per_question"]
-    answerable = [each for each in judged if each.question.article]
-    found["answered"] = sum(each.answered for each in judged)
-    found["share_answered_of_answerable"] = round(
-        sum(each.answered for each in answerable) / max(len(answerable), 1), 4
-    )
-    return found
-
-
-def _out_of_scope(judged: Sequence[Judged]) -> Result:
-    """What a threshold gives up of the one to gain of the other (Larson et al. 2019).
-
-    In-scope accuracy: share of all in-scope questions that are answered with the right article.
-    Out-of-scope recall: share of the out-of-scope questions that are not answered.
-    """
-    inside = [each for each in judged if each.question.article]
-    outside = np.array([each.confidence for each in judged if not each.question.article])
-    confidences = np.array([each.confidence for each in inside])
-    right = np.array([each.right for each in inside])
-    thresholds = np.unique([0.0, *(each.confidence for each in judged), 1.01])
-    points = [
-        (float((right & (confidences >= bar)).mean()), float((outside < bar).mean()))
-        for bar in thresholds
-    ]
-    return {
-        "accuracy_at_recall_0.80": _best(points, least=0.80),
-        "recall_at_accuracy_0.93": _best([point[::-1] for point in points], least=0.93),
-        "recall_at_accuracy": {
-            str(wanted): _best([point[::-1] for point in points], least=wanted)
-            for wanted in (0.9, 0.915, 0.92, 0.94, 0.95)
-        },
-    }
-
-
-def _best(points: Sequence[tuple[float, float]], least: float) -> float:
-    """The largest first number where the second reaches a least one; 0 if it never does."""
-    return round(max((first for first, second in points if second >= least), default=0), 4)
-
-
-def _mean(draws: Sequence[Result]) -> Result:
-    """The mean of every number over the draws; of the accuracy also the lowest and highest."""
-    merged = _mean_of(draws)
-    merged["draws"] = len(draws)
-    merged["top1_range"] = [
-        min(each["top1"] for each in draws),
-        max(each["top1"] for each in draws),
-    ]
-    return merged
-
-
-def _mean_of(values: Sequence[Any]) -> Any:
-    first = values[0]
-    if isinstance(first, dict):
-        return {key: _mean_of([each[key] for each in values]) for key in first}
-    if any(each is None for each in values):
-        return None
-    return round(statistics.fmean(values), 4)
 
 
 def _commit() -> str:

@@ -10,7 +10,7 @@ the checkout, or where USHER_DATASETS says:
 - `hint3_curekart_{train,test}.csv`: HINT3 (Arora et al. 2020), sentence,label: what visitors of a
   web shop wrote, `NO_NODES_DETECTED` where nothing of it answers,
 - `xquad_{en,vi,th}_dev.json` (Artetxe et al. 2020), `persianqa_fa_dev.json` (Ayoubi 2021): lists
-  of {passage, questions, unanswerable}; the same paragraphs in the same order.
+  of {passage, questions, answers, unanswerable}; the same paragraphs in the same order.
 
 Nothing is invented that the sets lack: an intent's article is called by the intent's name and
 says one neutral sentence; a paragraph has no title of its own, so it is "Article 17".
@@ -50,6 +50,8 @@ class Paragraph:
 
     text: str
     questions: Sequence[str]
+    answers: Sequence[Sequence[str]]
+    """Of each question, as they stand in the text; one is enough."""
     unanswerable: Sequence[str]
     """Questions that its readers were asked and it does not answer."""
 
@@ -121,7 +123,12 @@ def paragraphs(datasets: Path, language: str) -> list[Paragraph]:
     """The paragraphs of a language; the same ones in English, Vietnamese and Thai."""
     data = json.loads((datasets / PARAGRAPH_FILES[language]).read_text("utf-8"))
     return [
-        Paragraph(each["passage"].strip("\ufeff \n"), each["questions"], each["unanswerable"])
+        Paragraph(
+            each["passage"].strip("\ufeff \n"),
+            each["questions"],
+            each["answers"],
+            each["unanswerable"],
+        )
         for each in data
     ]
 
@@ -135,6 +142,25 @@ def reading(datasets: Path, folder: Path, asked_in: str, written_in: str) -> Cas
         rows += [(question, f"article-{number}") for question in each.questions]
         rows += [(question, "") for question in each.unanswerable]
     return Case(folder, _write_questions(folder, rows, asked_in))
+
+
+def long_articles(datasets: Path, folder: Path, language: str) -> Case:
+    """Five paragraphs as one article, each below a heading with its number; what is left over at
+    the end is left out. Only questions that have an answer are asked."""
+    every = paragraphs(datasets, language)
+    rows: list[tuple[str, str, str]] = []
+    for number, begin in enumerate(range(0, len(every) - 4, 5), start=1):
+        some = every[begin : begin + 5]
+        body = "\n\n".join(
+            f"## {place}\n{' '.join(each.text.split())}" for place, each in enumerate(some, start=1)
+        )
+        _write_article(folder, f"article-{number}", language, f"{number}", [], body)
+        rows += [
+            (question, f"article-{number}", "|".join(answers))
+            for each in some
+            for question, answers in zip(each.questions, each.answers, strict=True)
+        ]
+    return Case(folder, _write_questions(folder, rows, language))
 
 
 def _drawn(labelled: Iterable[tuple[str, str]], examples: int, draw: int) -> dict[str, list[str]]:
@@ -168,10 +194,11 @@ def _write_article(
     file.write_text(f"---\n{text}---\n{body}\n", "utf-8")
 
 
-def _write_questions(folder: Path, rows: Iterable[tuple[str, str]], language: str) -> Path:
+def _write_questions(folder: Path, rows: Iterable[tuple[str, ...]], language: str) -> Path:
+    """Rows are the text, the article's id and perhaps what the reply must contain."""
     file = folder / "questions.csv"
     with file.open("w", encoding="utf-8", newline="") as out:
         writer = csv.writer(out)
-        writer.writerow(("text", "article", "language"))
-        writer.writerows((text, article, language) for text, article in rows)
+        writer.writerow(("text", "article", "language", "says"))
+        writer.writerows((text, article, language, *says) for text, article, *says in rows)
     return file
