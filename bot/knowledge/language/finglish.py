@@ -204,8 +204,9 @@ class FinglishReader:
                     self._spellings[spelled.consonants.translate(_KEY)].append((word, spelled))
         self._english = dict(_COMMON_ENGLISH)
         taught = Counter(word for text in english for word in _LATIN_WORD.findall(text.lower()))
+        total = taught.total()
         for word, count in taught.items():
-            self._english[word] = self._english.get(word, 0.0) + count / taught.total()
+            self._english[word] = self._english.get(word, 0.0) + count / total
         # A few thousand words are nearly all that customers type.
         self._readings = lru_cache(4096)(self._find_readings)
 
@@ -235,6 +236,8 @@ class FinglishReader:
             return False
         evidence, persian = 0.0, 0
         for word in words:
+            if word in self._counts:  # a name that Persian texts write in Latin letters
+                continue
             probability, english = self.probability(word), self._english.get(word, 0.0)
             evidence += math.log((probability + _UNKNOWN) / (english + _UNKNOWN))
             persian += probability > english and word not in self._english
