@@ -31,7 +31,8 @@ from tests.conftest import Serve, free_port
 SECRET = "a secret that all machines share"
 MATCH = {
     "outcome": "answer", "candidates": [], "confidence": 0.9, "language": "en",
-    "article_language": "en", "text": "Send it back.", "heading": "", "question": "", "vector": "",
+    "article_language": "en", "text": "Send it back.", "heading": "", "question": "",
+    "vector": "", "products": [],
 }  # fmt: skip
 
 T = TypeVar("T")

@@ -66,6 +66,9 @@ _FEWEST_DIGITS_WITH_SIGN = 3
 _FEWEST_DIGITS_ALONE = 5
 """Of a number with letters before it and no word that tells what it is: no model of a product."""
 
+_PERSIAN = re.compile("[\u0600-\u06ff]")
+_PERSIAN_ENDINGS = ("م", "ت", "ش", "ام", "مون", "تون", "شون", "مان", "تان", "شان", "ه", "ی", "ها")
+"""My, your, his; it is; the plural. A half-space before them counts as none."""
 _SPACE_BEFORE_STOP = re.compile(r" (?=[?!.,;:؟،](?:\s|$))")
 _HYPHENS = frozenset("-_/")
 _MAX_WORDS_SEEN = 500_000
@@ -96,6 +99,9 @@ class EntityRecogniser:
             products: name → product id, for whatever customers call a product.
         """
         names = {normalise(name): product for name, product in products.items()}
+        for name, product in list(names.items()):
+            if _PERSIAN.search(name[-1:]):
+                names |= {f"{name}{ending}": product for ending in _PERSIAN_ENDINGS}
         # Thai is written without spaces: its names are looked for inside of what is one token.
         thai = sorted(filter(THAI.fullmatch, names), key=len, reverse=True)
         self._thai_name = re.compile(f"({'|'.join(thai)})") if thai else None
