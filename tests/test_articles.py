@@ -14,7 +14,7 @@ from bot.knowledge.articles.articles import (
     read_article,
     read_articles,
 )
-from bot.knowledge.articles.passages import MAX_PASSAGE_LENGTH, first_paragraph, split_passages
+from bot.knowledge.articles.passages import MAX_PASSAGE_LENGTH
 from bot.languages import LANGUAGES
 from tests.scenes import KNOWLEDGE_BASE
 
@@ -39,10 +39,11 @@ def test_an_article_has_a_short_answer_and_passages_with_their_headings(tmp_path
     article = read(write(tmp_path, GOOD))
     assert (article.id, article.language, article.title) == ("returns", "en", "Return a product")
     assert article.short_answer == "Send it back within 30 days."
-    assert article.passages == (
+    assert [each.searched for each in article.passages] == [
         "Return a product\nSend it back\nwithin 30 days.",
         "Return a product – How\n- Pack it.",
-    )
+    ]
+    assert [each.heading for each in article.passages] == ["", "How"]
 
 
 @pytest.mark.parametrize("change", [lambda t: "\ufeff" + t, lambda t: t.replace("\n", "\r\n")])
@@ -151,7 +152,7 @@ def test_a_front_matter_that_was_made_to_blow_up_is_a_problem(tmp_path: Path, bo
 def test_a_strange_body_is_served_as_text(tmp_path: Path, body: str) -> None:
     article = read(write(tmp_path, f"{HEAD}---\n{body}\n"))
     assert article.body == body.strip()
-    assert all(len(each) <= MAX_PASSAGE_LENGTH for each in article.passages)
+    assert all(len(each.searched) <= MAX_PASSAGE_LENGTH for each in article.passages)
 
 
 def test_what_is_no_ordinary_file_is_a_problem(tmp_path: Path) -> None:
@@ -247,76 +248,6 @@ def test_arbitrary_bytes_are_an_article_or_a_problem_and_never_an_exception(
     else:
         assert found.short_answer
         assert "\0" not in f"{found}"
-
-
-MARKDOWN = st.lists(
-    st.sampled_from(
-        ["# H", "## a #", "```", "~~~~", "word", "- item", "", "    # code", "more text"]
-    )
-).map("\n".join)
-
-
-@given(st.one_of(st.text(alphabet="ab #\n\t-`.؟กี่کی", max_size=1500), MARKDOWN))
-def test_passages_are_short_and_hold_every_word(body: str) -> None:
-    passages = split_passages("T", body)
-    assert all(len(each) <= MAX_PASSAGE_LENGTH for each in passages)
-    assert all(each.startswith("T") for each in passages)
-    whole = "".join("".join(passages).split())
-    plain = [line for line in body.splitlines() if not line.lstrip().startswith(("#", "`", "~"))]
-    assert all("".join(line.split()) in whole for line in plain)
-
-
-@given(st.lists(st.sampled_from(["Send it back.", "Really?", "آیا می‌شود؟", "บรรจุ"]), min_size=60))
-def test_long_lines_are_broken_between_sentences(sentences: list[str]) -> None:
-    for passage in split_passages("T", " ".join(sentences)):
-        text = passage.removeprefix("T\n")
-        assert any(text.startswith(each) for each in sentences)
-        assert any(text.endswith(each) for each in sentences)
-
-
-def test_thai_is_broken_at_its_spaces() -> None:
-    phrase = "กรุณาส่งสินค้าคืนภายในสามสิบวัน"
-    for passage in split_passages("T", " ".join([phrase] * 40)):
-        assert set(passage.removeprefix("T\n").split(" ")) == {phrase}
-
-
-def test_a_run_without_any_space_is_broken_but_not_inside_a_syllable() -> None:
-    for passage in split_passages("T", "เก็บ" * 300):
-        assert passage.removeprefix("T\n").startswith("เก็บ") or passage[2] == "บ"
-
-
-def test_headings_in_code_are_no_headings() -> None:
-    body = "Run this:\n\n```sh\n# a comment\n```\n\n~~~\n# one\n```\n# two\n~~~\n\n# Real #\nText"
-    assert split_passages("T", body) == [
-        "T\nRun this:\n# a comment\n# one\n# two",
-        "T – Real\nText",
-    ]
-
-
-def test_a_code_block_that_never_ends_hides_no_text() -> None:
-    assert split_passages("T", "```\n# a\nb") == ["T\n# a\nb"]
-
-
-def test_a_very_long_title_leaves_room_for_the_text() -> None:
-    passages = split_passages("T" * 200, "## " + "H" * 2_000 + "\n" + "word " * 300)
-    assert all(len(each) <= MAX_PASSAGE_LENGTH for each in passages)
-    assert " ".join(each.split("\n", 1)[1] for each in passages).split() == ["word"] * 300
-
-
-@pytest.mark.parametrize(
-    ("body", "short_answer"),
-    [
-        ("One\ntwo.\n\nThree", "One two."),
-        ("# Heading\n\nText\n## Next", "Text"),
-        ("---\n\n![](a.png)\n\nText", "Text"),
-        ("A **bold** _word_, 2 \\* 3 &amp; `code`", "A bold word, 2 * 3 & code"),
-        ("See [the page](https://x.org/a_b).", "See the page (https://x.org/a_b)."),
-        ("<https://x.org> or [a@x.org](mailto:a@x.org)", "https://x.org or a@x.org"),
-        ("2 * 3 * 4 snake_case_name <b>", "2 * 3 * 4 snake_case_name <b>"),
-    ],
-)
-def test_the_short_answer_is_plain_text(body: str, short_answer: str) -> None:
-    assert first_paragraph(body) == short_answer
 
 
 def test_our_own_knowledge_base_has_no_problems() -> None:

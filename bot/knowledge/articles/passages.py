@@ -1,12 +1,14 @@
-"""The body of an article → its sections, its first paragraph, its passages.
+"""The body of an article → its sections, its first paragraph, its passages in plain text.
 
 Read line by line: a pattern over a whole body would let one long line take hours.
 """
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum, auto
+from itertools import chain
 
 from markdown_it import MarkdownIt
 
@@ -20,7 +22,12 @@ _MAX_STEP_LENGTH = 250
 MAX_PASSAGE_LENGTH = _MAX_NAME_LENGTH + 1 + _MAX_TEXT_LENGTH
 _HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]|$)")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
-_STEP = re.compile(r"\s*(?:[-*+]|\d{1,9}[.)])\s")
+_STEP = re.compile(r"\s*(?:-|\d{1,9}[.)])\s")
+_NUMBER_OF_STEP = re.compile(r"\s*\d{1,9}[.)]\s*")
+_BULLET = re.compile(r"^[*+](?=\s)")
+_QUOTE = re.compile(r"^(?:>[ \t]?)+")
+_CELL_END = re.compile(r"(?<!\\)\|")
+_RULE_MARKS = "-=*_"
 # Persian and Urdu marks, and the full-width ones of mixed texts, end sentences too. Thai has
 # none: there the spaces between phrases are the next best place.
 _SENTENCE_END = re.compile(r"[.!?…؟۔。！？][\"'”’»)\]]*(?=\s)")
@@ -43,20 +50,34 @@ class Section:
 def sections(body: str) -> Iterator[Section]:
     """The sections of a Markdown body. A line in a fenced code block is never a heading."""
     level, heading, lines = 0, "", list[str]()
-    fence = ""
-    for line in body.split("\n"):
-        if fence:
-            closes = line.strip()
-            if len(closes) >= len(fence) and not closes.strip(fence[0]):
-                fence = ""
-        elif opened := _FENCE.match(line):
-            fence = opened[1]
-        elif begun := _HEADING.match(line):
+    for kind, line in _kinds(body.split("\n")):
+        if kind is _Kind.TEXT and (begun := _HEADING.match(line)):
             yield Section(level, heading, tuple(lines))
             level, heading, lines = len(begun[1]), _heading_text(line[begun.end(1) :]), []
             continue
         lines.append(line)
     yield Section(level, heading, tuple(lines))
+
+
+class _Kind(Enum):
+    """Of a line."""
+
+    TEXT = auto()
+    CODE = auto()
+    FENCE = auto()
+
+
+def _kinds(lines: Iterable[str]) -> Iterator[tuple[_Kind, str]]:
+    fence = ""
+    for line in lines:
+        kind = _Kind.CODE if fence else _Kind.TEXT
+        if fence:
+            closes = line.strip()
+            if len(closes) >= len(fence) and not closes.strip(fence[0]):
+                kind, fence = _Kind.FENCE, ""
+        elif opened := _FENCE.match(line):
+            kind, fence = _Kind.FENCE, opened[1]
+        yield kind, line
 
 
 def _heading_text(text: str) -> str:
@@ -69,14 +90,51 @@ def _heading_text(text: str) -> str:
 def first_paragraph(body: str) -> str:
     """The first lines with words that are no heading, as a line of plain text; empty: none."""
     for section in sections(body):
-        words: list[str] = []
-        for line in (*_texts(section), ""):
-            words += line.split()
-            if not line.strip():
-                if any(map(str.isalnum, plain := _plain(" ".join(words)))):
-                    return plain
-                words = []
+        for block in _blocks(section):
+            if any(map(str.isalnum, plain := one_line(" ".join(block)))):
+                return plain
     return ""
+
+
+def _blocks(section: Section) -> Iterator[list[str]]:
+    """Lines in plain text that no blank line parts; what is code stays as it is."""
+    block, paragraph = list[str](), list[str]()
+    for kind, line in (*_kinds(section.lines), (_Kind.TEXT, "")):
+        text = _QUOTE.sub("", line.strip()) if kind is _Kind.TEXT else ""
+        if text and not text.startswith("|") and not _is_rule(text):
+            paragraph.append(_BULLET.sub("-", text))
+            continue
+        block += _plain_lines(paragraph)
+        paragraph = []
+        if text.startswith("|"):
+            block += filter(None, [_row(text)])
+        elif kind is _Kind.CODE and line.strip():
+            block.append(line)
+        elif block:
+            yield block
+            block = []
+
+
+def _is_rule(line: str) -> bool:
+    """Whether it is only drawn: a rule, or what underlines a heading."""
+    marks = "".join(line.split())
+    return len(marks) > 2 and marks[0] in _RULE_MARKS and not marks.strip(marks[0])
+
+
+def _row(line: str) -> str:
+    """A row of a table; empty: it only rules."""
+    cells = [cell.strip() for cell in _CELL_END.split(line)]
+    if all(set(cell) <= set(":-") for cell in cells):
+        return ""
+    return " – ".join(filter(None, map(_plain, cells)))
+
+
+def _plain_lines(lines: Sequence[str]) -> list[str]:
+    """Lines of one paragraph; what is marked may go from one to the next."""
+    whole = "\n".join(lines)
+    if len(whole) > _MAX_MARKED_LENGTH:
+        return [_plain(line) for line in lines]
+    return _plain(whole).split("\n") if lines else []
 
 
 def _plain(text: str) -> str:
@@ -94,7 +152,7 @@ def _plain(text: str) -> str:
             if "".join(said[begin:]).strip() not in address:
                 said.append(f" ({address})")
         else:
-            said.append(" " if token.type == "softbreak" else token.content)
+            said.append("\n" if token.type in {"softbreak", "hardbreak"} else token.content)
     return "".join(said)
 
 
@@ -105,14 +163,14 @@ class Passage:
     section: int
     """Number of the section that it is in."""
     heading: str
-    """Of the section; empty where it has none."""
+    """Of the section, in plain text; empty where it has none."""
     name: str
     """Title and heading, at most 80 characters."""
     joint: str
     """What stands between it and the piece before it in the section: a line break, a space, or
     nothing inside a long word."""
     text: str
-    """Markdown, whole lines or sentences wherever they fit."""
+    """Plain text, whole lines or sentences wherever they fit."""
 
     @property
     def searched(self) -> str:
@@ -135,29 +193,25 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
         ends = () if whole else (found.end() for found in _SENTENCE_END.finditer(line))
         for end in (*ends, len(line)):
             while not whole and end - start > _MAX_SENTENCE_LENGTH * 3 // 2:
-                middle = start + _MAX_SENTENCE_LENGTH // 2
-                cut = line.rfind(" ", middle, middle + _MAX_SENTENCE_LENGTH // 2 + 1)
-                cut = cut if cut > 0 else start + _MAX_SENTENCE_LENGTH
+                cut = _cut(line, start)
                 yield at + start, at + cut
                 start = cut
-            if any(map(str.isalpha, line[start:end])):  # "1." is none
+            if _says_something(line[start:end]):
                 yield at + start, at + end
                 start = end
         at += len(line) + 1
 
 
-def plain_lines(text: str) -> str:
-    """Lines of Markdown as a chat can show them."""
-    return "\n".join(filter(None, map(_plain_line, text.split("\n"))))
+def _cut(line: str, start: int) -> int:
+    """Where a sentence that is too long is broken: at a space, or else between two letters."""
+    middle, end = start + _MAX_SENTENCE_LENGTH // 2, start + _MAX_SENTENCE_LENGTH
+    space = line.rfind(" ", middle, end + 1)
+    return space if space > 0 else _between_letters(line, middle, end)
 
 
-def _plain_line(line: str) -> str:
-    if line.startswith("|"):  # a row of a table
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if all(set(cell) <= set(":-") for cell in cells):
-            return ""
-        line = " – ".join(filter(None, cells))
-    return _plain(line)
+def _says_something(text: str) -> bool:
+    """The number of a step does not."""
+    return any(map(str.isalnum, text)) and not _NUMBER_OF_STEP.fullmatch(text)
 
 
 def split_passages(title: str, body: str) -> list[Passage]:
@@ -168,24 +222,21 @@ def split_passages(title: str, body: str) -> list[Passage]:
     """
     passages: list[Passage] = []
     for number, section in enumerate(sections(body)):
-        name = f"{title} – {section.heading}" if section.heading else title
+        heading = one_line(_plain(section.heading))
+        name = f"{title} – {heading}" if heading else title
         name = name[:_MAX_NAME_LENGTH]
         current: Passage | None = None
-        for line in _texts(section):
+        for line in chain.from_iterable(_blocks(section)):
             for joint, piece in _pieces(line.strip(), _MAX_TEXT_LENGTH):
                 if current and len(current.text) + len(joint) + len(piece) <= _MAX_TEXT_LENGTH:
                     current = replace(current, text=f"{current.text}{joint}{piece}")
                     continue
                 if current:
                     passages.append(current)
-                current = Passage(number, section.heading, name, joint, piece)
+                current = Passage(number, heading, name, joint, piece)
         if current:
             passages.append(current)
     return passages
-
-
-def _texts(section: Section) -> Iterator[str]:
-    return (line for line in section.lines if not _FENCE.match(line))
 
 
 def _pieces(line: str, room: int) -> Iterator[tuple[str, str]]:
@@ -205,15 +256,18 @@ def _break_at(window: str) -> int:
     """Where to end a piece that may be one character shorter than the window."""
     most = len(window) - 1
     ends = [found.end() for found in _SENTENCE_END.finditer(window)]
-    if ends:
+    if ends and _says_something(window[: ends[-1]]):
         return ends[-1]
     spaces = [at for at in range(most // 3, most + 1) if window[at].isspace()]
     if spaces:
         return spaces[-1]
-    at = most
-    while at > most // 2 and _belongs_together(window[at - 1], window[at]):
-        at -= 1
-    return at
+    return _between_letters(window, most // 2, most)
+
+
+def _between_letters(text: str, least: int, most: int) -> int:
+    """The last place that is not within a syllable; `most` if there is none."""
+    together = (_belongs_together(text[at - 1], text[at]) for at in range(most, least, -1))
+    return most - next((n for n, each in enumerate(together) if not each), 0)
 
 
 def _belongs_together(before: str, after: str) -> bool:

@@ -6,18 +6,21 @@ direction, and the words that it shares with the question. Where the first parag
 fits next best goes behind it if there is room.
 """
 
-import math
-from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bot.knowledge.articles.articles import Article
-from bot.knowledge.articles.passages import Passage, one_line, plain_lines, sentences
+from bot.knowledge.articles.passages import Passage, one_line, sentences
 from bot.knowledge.embedding.cache import Codes, Vectors
 from bot.knowledge.search.late_interaction import Scores, directions, mean_direction
 from bot.knowledge.search.texts import tokens_of_article
+
+Ends = NDArray[np.int64]
+Truths = NDArray[np.bool_]
 
 MAX_LENGTH = 400
 """Characters of an extract, without its heading."""
@@ -27,6 +30,14 @@ _LEAST_BEHIND = 80
 """Characters behind the first paragraph that are worth saying."""
 _NEAR = 0.1
 """An extract behind the first paragraph fits at most so much worse."""
+_MAX_READ = 32
+"""Passages of which all sentences are read; of a longer article, those that seem the nearest."""
+_MAX_SENTENCES = 1000
+"""That are read in them; no article that people wrote has more."""
+_LOOKED_AT = 16_000
+"""Tokens of a long article, evenly spread, that tell how near its passages seem."""
+_APART = 2 * MAX_LENGTH
+"""Characters between what is not said together."""
 _DIRECTION, _WORDS = 0.1, 0.15
 """What direction and words count beside late interaction: paragraphs of XQuAD and PersianQA, five
 as one article; the extract holds the answer, en vi th fa: .895 .858 .861 .864 by late interaction
@@ -49,26 +60,6 @@ class Extract:
         return f"{self.before}\n\n{said}" if self.before else said
 
 
-@dataclass(frozen=True)
-class _Sentence:
-    passage: int
-    start: int
-    end: int
-    tokens: Vectors
-    """Their directions, (tokens, dimensions)."""
-    words: frozenset[str]
-
-
-@dataclass(frozen=True)
-class _Found:
-    """An extract and how well it fits the question."""
-
-    extract: Extract
-    fits: float
-    first: bool
-    """Whether it is of the first paragraph."""
-
-
 def extract(
     article: Article, passages: Sequence[Codes], question: Codes, words: Collection[str]
 ) -> Extract:
@@ -79,109 +70,183 @@ def extract(
         question: its tokens.
         words: of the question.
     """
-    whole = Extract("", article.short_answer)
+    whole = Extract("", _beginning(article.short_answer))
     if not len(question):
         return whole
-    reader = _Reader(article, passages, question, frozenset(words))
-    found = list(reader.extracts(MAX_LENGTH))
-    if not found:
+    reader = _Reader(article, passages, question, words)
+    if not reader.sentences:
         return whole
-    best = max(found, key=lambda each: each.fits)
-    if not best.first or len(whole.text) > MAX_LENGTH:
-        return best.extract
+    ends, fits = reader.fits(MAX_LENGTH)
+    begin = int(fits.argmax())
+    best = reader.extract(begin, ends[begin])
+    if len(article.short_answer) > MAX_LENGTH or one_line(best.text) not in whole.text:
+        return best
     room = _MAX_BOTH_LENGTH - len(whole.text) - len("\n\n")
-    behind = [
-        each
-        for each in (reader.extracts(room) if room >= _LEAST_BEHIND else ())
-        if not each.first and len(str(each.extract)) <= room and each.fits > best.fits - _NEAR
-    ]
-    if not behind:
-        return whole
-    added = max(behind, key=lambda each: each.fits).extract
-    return Extract(added.heading, added.text, before=whole.text)
+    behind = reader.behind(whole.text, room, fits[begin] - _NEAR)
+    return Extract(behind.heading, behind.text, before=whole.text) if behind else whole
+
+
+def _beginning(paragraph: str) -> str:
+    """Of a paragraph that is too long, the sentences that can be said."""
+    if len(paragraph) <= MAX_LENGTH:
+        return paragraph
+    *whole, _ = [end for _, end in sentences(paragraph[:MAX_LENGTH])] or [0]
+    return paragraph[: whole[-1] if whole else MAX_LENGTH].rstrip()
+
+
+@dataclass(frozen=True)
+class _Sentence:
+    """A sentence, read with a question in mind."""
+
+    passage: int
+    start: int
+    """Characters before it in its passage."""
+    end: int
+    place: int
+    """Characters before it in all that is read."""
+    nearest: Scores
+    """Of each token of the question, the largest cosine with a token of the sentence."""
+    nearest_above: Scores
+    """The same of title and heading."""
+    told: Vectors
+    """Sum of the directions of its tokens."""
+    found: Truths
+    """Which words of the question it has."""
+    found_above: Truths
+    """Which of them the heading has."""
+
+
+def _read(
+    article: Article, passages: Sequence[Codes], asked: Vectors, words: Sequence[str]
+) -> Iterator[_Sentence]:
+    place, before, count = 0, -1, 0
+    for number in _promising(passages, asked):
+        passage, tokens = article.passages[number], directions(passages[number])
+        cosines = tokens @ asked.T
+        above = cosines[: _token(passage, len(passage.name) + 1, len(tokens))]
+        nearest_above = above.max(axis=0, initial=-1)
+        found_above = _found(words, passage.heading, article.language)
+        follows = number == before + 1 and passage.section == article.passages[before].section
+        place += len(passage.joint) if follows else _APART
+        for start, end in sentences(passage.text):
+            own = _tokens(passage, start, end, len(tokens))
+            yield _Sentence(
+                passage=number,
+                start=start,
+                end=end,
+                place=place + start,
+                nearest=cosines[own].max(axis=0),
+                nearest_above=nearest_above,
+                told=tokens[own].sum(axis=0),
+                found=_found(words, passage.text[start:end], article.language),
+                found_above=found_above,
+            )
+            count += 1
+        if count >= _MAX_SENTENCES:
+            return
+        place, before = place + len(passage.text), number
 
 
 class _Reader:
-    """Reads an article with a question in mind."""
+    """Knows how well a question is answered by the extracts of an article, one from each sentence
+    on."""
 
     def __init__(
-        self, article: Article, passages: Sequence[Codes], question: Codes, words: frozenset[str]
+        self, article: Article, passages: Sequence[Codes], question: Codes, words: Collection[str]
     ) -> None:
-        self._article = article
-        self._asked = directions(question)
+        self._passages = article.passages
         self._direction = mean_direction(question)
-        self._sentences: list[_Sentence] = []
-        self._names: list[Scores] = []
-        for number, (passage, codes) in enumerate(zip(article.passages, passages, strict=True)):
-            tokens = directions(codes)
-            name = _place(passage, len(passage.name) + 1, len(codes))
-            self._names.append(self._nearest(tokens[:name]))
-            self._sentences += _read(number, passage, tokens, article.language)
-        self._scores = [self._nearest(each.tokens) for each in self._sentences]
-        self._headings = [
-            frozenset(tokens_of_article(each.heading, article.language))
-            for each in article.passages
-        ]
-        found_in = Counter(word for each in self._sentences for word in each.words)
-        count = len(self._sentences)
-        self._weights = {word: math.log1p(count / (1 + found_in[word])) for word in words}
+        ordered = sorted(set(words))  # so that sums are always the same
+        self.sentences = list(_read(article, passages, directions(question), ordered))
+        if not self.sentences:
+            return
+        self._nearest = np.array([each.nearest for each in self.sentences])
+        self._nearest_above = np.array([each.nearest_above for each in self.sentences])
+        self._told = _sums_before(np.array([each.told for each in self.sentences]))
+        found = np.array([each.found for each in self.sentences])
+        self._found = _sums_before(found)
+        self._found_above = np.array([each.found_above for each in self.sentences])
+        weights = np.log1p(len(found) / (1 + found.sum(axis=0)))
+        self._weights = weights / (weights.sum() or 1)
 
-    def extracts(self, most: int) -> Iterator[_Found]:
-        """From each sentence on, as many of its section as fit."""
-        passages = self._article.passages
-        for begin, opening in enumerate(self._sentences):
-            text, scores, tokens = "", [self._names[opening.passage]], list[Vectors]()
-            words = set(self._headings[opening.passage])
-            for each, score in zip(self._sentences[begin:], self._scores[begin:], strict=True):
-                longer = plain_lines(_text(passages, opening, each))
-                of_it = passages[each.passage].section == passages[opening.passage].section
-                if tokens and (not of_it or len(longer) > most):
-                    break
-                text = longer
-                scores.append(score)
-                tokens.append(each.tokens)
-                words |= each.words
-            fits = float(np.max(scores, axis=0).mean())
-            fits += _DIRECTION * _cosine(self._direction, np.concatenate(tokens).mean(axis=0))
-            fits += _WORDS * self._share(words)
-            said = Extract(passages[opening.passage].heading, text)
-            yield _Found(said, fits, one_line(text) in self._article.short_answer)
+    def fits(self, most: int) -> tuple[Ends, Vectors]:
+        """Where the extract from each sentence on ends if it has as many of its section as fit
+        into `most` characters, at least one, and how well it fits the question."""
+        begins = np.arange(len(self.sentences))
+        stops = [each.place + each.end - each.start for each in self.sentences]
+        within = [each.place + most for each in self.sentences]
+        ends = np.maximum(np.searchsorted(stops, within, side="right"), begins + 1)
+        nearest = np.maximum(self._nearest, self._nearest_above)
+        for further in range(1, int((ends - begins).max())):
+            rows = np.flatnonzero(begins + further < ends)
+            nearest[rows] = np.maximum(nearest[rows], self._nearest[rows + further])
+        told = self._told[ends] - self._told[begins]
+        found = self._found_above | (self._found[ends] > self._found[begins])
+        fits: Vectors = nearest.mean(axis=1)
+        fits += _DIRECTION * _cosines(told, self._direction)
+        fits += _WORDS * (found @ self._weights)
+        return ends, fits
 
-    def _nearest(self, tokens: Vectors) -> Scores:
-        """Of each token of the question, the largest cosine."""
-        nearest: Scores = (self._asked @ tokens.T).max(axis=1, initial=-1)
-        return nearest
+    def extract(self, begin: int, end: int) -> Extract:
+        """From one sentence up to another."""
+        first, last = self.sentences[begin], self.sentences[end - 1]
+        read = self._passages[first.passage : last.passage + 1]
+        text = "".join([read[0].text, *(each.joint + each.text for each in read[1:])])
+        stop = len(text) - len(read[-1].text) + last.end
+        return Extract(read[0].heading, text[first.start : stop].strip())
 
-    def _share(self, words: Collection[str]) -> float:
-        """Of what the question's words weigh."""
-        found = sum(weight for word, weight in self._weights.items() if word in words)
-        return found / (sum(self._weights.values()) or 1.0)
+    def behind(self, said: str, room: int, least: float) -> Extract | None:
+        """The extract that fits best and says something new; `least`: better than that."""
+        if room < _LEAST_BEHIND:
+            return None
+        ends, fits = self.fits(room)
+        for begin in np.argsort(-fits, kind="stable"):
+            if fits[begin] <= least:
+                return None
+            found = self.extract(begin, ends[begin])
+            again = one_line(self.extract(begin, begin + 1).text) in said
+            if not again and len(str(found)) <= room:
+                return found
+        return None
 
 
-def _read(number: int, passage: Passage, tokens: Vectors, language: str) -> Iterator[_Sentence]:
-    """The sentences of a passage; how far on one is tells which tokens are its own."""
+def _promising(passages: Sequence[Codes], asked: Vectors) -> Sequence[int]:
+    """Numbers of the passages to read."""
+    read = [number for number, codes in enumerate(passages) if len(codes)]
+    if len(read) <= _MAX_READ:
+        return read
+    each = 1 + sum(len(passages[number]) for number in read) // _LOOKED_AT
+    some = [passages[number][::each] for number in read]
+    begins = np.cumsum([0, *map(len, some[:-1])])
+    cosines = directions(np.concatenate(some)) @ asked.T
+    near = np.maximum.reduceat(cosines, begins).mean(axis=1)
+    return sorted(read[n] for n in np.argsort(-near, kind="stable")[:_MAX_READ])
+
+
+def _tokens(passage: Passage, start: int, end: int, count: int) -> slice:
+    """The tokens of a sentence, at least one; how far on it is tells which are its own."""
     before = len(passage.name) + 1
-    for start, end in sentences(passage.text) if len(tokens) else ():
-        first = min(_place(passage, before + start, len(tokens)), len(tokens) - 1)
-        last = max(_place(passage, before + end, len(tokens)) + 1, first + 1)
-        words = frozenset(tokens_of_article(passage.text[start:end], language))
-        yield _Sentence(number, start, end, tokens[first:last], words)
+    first = min(_token(passage, before + start, count), count - 1)
+    return slice(first, max(_token(passage, before + end, count) + 1, first + 1))
 
 
-def _place(passage: Passage, character: int, tokens: int) -> int:
-    """About which token a character of a passage belongs to."""
-    return character * tokens // len(passage.searched)
+def _token(passage: Passage, character: int, count: int) -> int:
+    """About which of so many tokens a character of a passage belongs to."""
+    return character * count // len(passage.searched)
 
 
-def _cosine(one: Vectors, other: Vectors) -> float:
-    lengths = float(np.linalg.norm(one) * np.linalg.norm(other))
-    return float(one @ other) / lengths if lengths else 0.0
+def _found(words: Sequence[str], text: str, language: str) -> Truths:
+    """Which words are in a text."""
+    own = frozenset(tokens_of_article(text, language))
+    return np.array([word in own for word in words], dtype=np.bool_)
 
 
-def _text(passages: Sequence[Passage], first: _Sentence, last: _Sentence) -> str:
-    """From one sentence to another, as Markdown."""
-    if first.passage == last.passage:
-        return passages[first.passage].text[first.start : last.end]
-    between = [each.joint + each.text for each in passages[first.passage + 1 : last.passage]]
-    ending = passages[last.passage].joint + passages[last.passage].text[: last.end]
-    return "".join([passages[first.passage].text[first.start :], *between, ending])
+def _sums_before(rows: NDArray[Any]) -> NDArray[Any]:
+    """The sums of the rows before each, and of all."""
+    return np.cumsum(np.concatenate([np.zeros_like(rows[:1]), rows]), axis=0)
+
+
+def _cosines(vectors: Vectors, other: Vectors) -> Vectors:
+    lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(other)
+    cosines: Vectors = vectors @ other / np.maximum(lengths, 1e-9)
+    return cosines
