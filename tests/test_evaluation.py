@@ -26,7 +26,7 @@ from bot.settings import ROOT
 
 IDS = ("returns", "delivery", "battery")
 KEYS = {
-    "questions", "unanswerable", "top1", "top3", "share_answered", "precision", "helped",
+    "questions", "unanswerable", "top1", "top3", "share_answered", "precision", "helped", "says",
     "held_back", "offered_in_vain", "auroc", "calibration_error", "coverage_at_precision",
     "ms_per_question",
 }  # fmt: skip
@@ -50,11 +50,13 @@ def judged(
     answer: bool = False,
     offer: bool = False,
     language: str = "en",
+    says: Sequence[str] = (),
+    text: str = "",
 ) -> Judged:
     held_back = Outcome.CLARIFY if offer else Outcome.HANDOFF
     outcome = Outcome.ANSWER if answer else held_back
-    question = Question("?", wanted, language, Path("q.csv"), 2)
-    return Judged(question, articles, confidence, outcome, language, 0.01)
+    question = Question("?", wanted, language, Path("q.csv"), 2, tuple(says))
+    return Judged(question, articles, confidence, outcome, language, 0.01, text)
 
 
 def write_articles(folder: Path, languages: Sequence[str] = ("en",), flat: bool = False) -> Path:
@@ -131,6 +133,38 @@ def test_a_share_of_nothing_is_null_and_never_nan() -> None:
 def test_questions_without_any_candidate_count_as_wrong() -> None:
     found = figures([judged(wanted="a", confidence=0.0)])
     assert (found.top1, found.top3, found.share_answered) == (0.0, 0.0, 0.0)
+
+
+def test_a_reply_says_what_it_must_if_one_of_the_texts_is_in_it_answered_or_not() -> None:
+    reply = "Send it back within 30 days."
+    found = figures(
+        [
+            judged("a", wanted="a", confidence=0.9, answer=True, says=["30 days"], text=reply),
+            judged("b", wanted="a", confidence=0.1, says=["a month", "30 days"], text=reply),
+            judged("a", wanted="a", confidence=0.9, answer=True, says=["60 days"], text=reply),
+            judged("a", wanted="a", confidence=0.9, answer=True, text=reply),
+        ]
+    )
+    assert found.says == pytest.approx(2 / 3, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [
+        ("household WASTE", "It belongs in the Household\nwaste."),
+        ("within  30 days", "Send it back within\n30\u00a0days"),
+        ("۵ ثانیه", "Filter را ٥ ثانيه نگه دارید"),
+        ("một  tháng", "Mo\u0302\u0323t tha\u0301ng"),
+    ],
+)
+def test_spacing_and_spelling_do_not_matter_for_what_a_reply_says(wanted: str, text: str) -> None:
+    assert judged("a", wanted="a", confidence=0.9, says=[wanted], text=text).says
+    assert not judged("a", wanted="a", confidence=0.9, says=[wanted], text="Another").says
+
+
+def test_without_texts_that_a_reply_must_contain_there_is_no_share_of_them() -> None:
+    assert figures([judged("a", wanted="a", confidence=1, text="Text")]).says is None
+    assert figures([judged(wanted="a", confidence=0, says=["x"])]).says == 0.0
 
 
 outcomes = st.lists(
@@ -236,6 +270,14 @@ def test_columns_may_stand_in_any_order_and_others_are_ignored(tmp_path: Path) -
     assert (found.text, found.article) == ("send back", "returns")
 
 
+def test_what_a_reply_must_contain_is_one_of_the_texts_between_bars(tmp_path: Path) -> None:
+    rows = "a,returns,30 days\nb,returns, 30 days | a month ||\nc,returns,\nd,returns, | \n"
+    found = read(write(tmp_path / "q.csv", f"text,article,says\n{rows}"))
+    assert [each.says for each in found] == [("30 days",), ("30 days", "a month"), (), ()]
+    (without,) = read(write(tmp_path / "q.csv", "text,article\na,returns\n"))
+    assert without.says == ()
+
+
 def test_a_file_named_after_a_language_is_in_it_unless_a_row_says_another(tmp_path: Path) -> None:
     (named,) = read(write(tmp_path / "vi.csv", "text,article\ngui lai,returns\n"))
     (column,) = read(write(tmp_path / "th.csv", "text,article,language\nsend,returns,en\n"))
@@ -313,6 +355,22 @@ def test_questions_are_asked_of_the_articles_of_a_folder(
 
 def ask(embedder: Embedder, knowledge: Path, questions: Path) -> Evaluation:
     return evaluate(embedder, knowledge, [questions], 0.9, 0.2, "en", quiet=True)
+
+
+def test_what_is_said_is_judged_with_the_column_and_null_without_it(
+    tmp_path: Path, embedder: Embedder
+) -> None:
+    knowledge = write_articles(tmp_path / "articles")
+    rows = (
+        "text,article,language,says\n"
+        "how can i send a product back,returns,en,a month|IN 30  days\n"
+        "when does my parcel arrive,delivery,en,tomorrow\n"
+        "how long must the battery charge,battery,en,\n"
+    )
+    asked = ask(embedder, knowledge, write(tmp_path / "q.csv", rows))
+    assert figures(asked.groups["all"]).says == 0.5
+    asked = ask(embedder, knowledge, write(tmp_path / "q.csv", QUESTIONS))
+    assert figures(asked.groups["all"]).says is None
 
 
 def test_broken_articles_are_left_out_and_their_questions_count_as_misses(
