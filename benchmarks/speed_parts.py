@@ -98,7 +98,7 @@ def matching(folder: Path) -> Result:
     embedder = Embedder(model, folder / "vectors")
     embedder.encode(["warm up"], "query")
     seconds, index = _timed(lambda: Index(articles, embedder))
-    changed = replace(articles[0], title="A new title", passages=("A new passage.",))
+    changed = replace(articles[0], title="A new title", passages=articles[1].passages)
     again, index = _timed(lambda: Index([changed, *articles[1:]], embedder, previous=index))
     matcher = Matcher(embedder, index, PRECISION, OFFER_PRECISION)
     found: Result = {

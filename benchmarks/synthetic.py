@@ -84,7 +84,7 @@ def _own(language: str) -> list[Article]:
 
 def passages(language: str, count: int) -> list[str]:
     """Pieces of the shop's own articles."""
-    return [text for each in _own(language) for text in each.passages][:count]
+    return [part.searched for each in _own(language) for part in each.passages][:count]
 
 
 def questions(language: str, count: int) -> list[str]:
@@ -119,7 +119,7 @@ class PerturbedEmbedder(Embedder):
         super().__init__(model, cache_folder)
         own = [each for language in _LETTERS for each in _own(language)]
         asked = [text for each in own for text in each.questions][: self._POOL]
-        told = [text for each in own for text in each.passages][: self._POOL]
+        told = [part.searched for each in own for part in each.passages][: self._POOL]
         self._pool: dict[Role, list[Embedded]] = {
             "query": super().encode_cached([("query", text) for text in asked]),
             "passage": super().encode_cached([("passage", text) for text in told]),

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.knowledge.articles.articles import Article, read_articles
+from bot.knowledge.articles.passages import split_passages
 from bot.knowledge.embedding.embedder import Embedder
 from bot.knowledge.review.reviewing import Finding, Kind, review
 from bot.knowledge.review.statements import statements
@@ -80,7 +81,7 @@ def article(
         updated="",
         body=body,
         short_answer=body.split("\n")[0],
-        passages=(body,),
+        passages=tuple(split_passages(title, body)),
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from bot.knowledge.articles.articles import Article, read_articles
+from bot.knowledge.articles.passages import Passage
 from bot.knowledge.embedding.cache import Embedded, Vectors
 from bot.knowledge.embedding.embedder import Embedder
 from bot.knowledge.search.asking import Remembered, SelfAsking, own_questions
@@ -216,7 +217,16 @@ def article(
     number: int, title: str, questions: Sequence[str] = (), passages: Sequence[str] = ()
 ) -> Article:
     return Article(
-        f"article-{number}", "en", title, tuple(questions), (), (), "", "", "", tuple(passages)
+        f"article-{number}",
+        "en",
+        title,
+        tuple(questions),
+        (),
+        (),
+        "",
+        "",
+        "",
+        tuple(Passage(0, "", "", "\n", each) for each in passages),
     )
 
 
@@ -263,7 +273,10 @@ def test_an_article_with_thousands_of_texts_does_not_ask_and_the_others_do() -> 
 def edited(articles: Sequence[Article]) -> list[Article]:
     """One of them says something else."""
     new = replace(
-        articles[3], title="Cats and dogs", questions=("may I bring my dog",), passages=("Yes.",)
+        articles[3],
+        title="Cats and dogs",
+        questions=("may I bring my dog",),
+        passages=(Passage(0, "", "Cats and dogs", "\n", "Yes."),),
     )
     return [*articles[:3], new, *articles[4:]]
 

@@ -17,7 +17,7 @@ from bot.knowledge.search.late_interaction import directions, mean_direction
 from bot.knowledge.search.saying import Extract, extract
 from bot.knowledge.search.texts import Text, Written, tokens_of
 
-_BOUGHT = 0.5
+_BOUGHT = 1.5
 """Added to the order of articles about what was bought.
 
 What a message speaks of by its name needs none: vectors and words have it."""
