@@ -117,7 +117,7 @@ def test_a_customer_is_answered_and_reads_on_in_the_help_center(
     ask(page, PHRASES[language].question)
     expect(bubbles(page, "customer")).to_have_text([PHRASES[language].question])
     expected = article(ARTICLE, language)
-    expect(bubbles(page, "assistant")).to_have_text([expected.short_answer])
+    expect(bubbles(page, "assistant")).to_contain_text([expected.short_answer])
     assert bubbles(page, "assistant").evaluate("p => getComputedStyle(p).direction") == direction
     panel = page.get_by_test_id("panel").bounding_box()
     assert panel is not None
@@ -134,7 +134,7 @@ def test_a_customer_is_answered_and_reads_on_in_the_help_center(
 
     page.reload()
     page.get_by_test_id("launcher").click()
-    expect(bubbles(page, "assistant")).to_have_text([expected.short_answer])
+    expect(bubbles(page, "assistant")).to_contain_text([expected.short_answer])
 
 
 @in_each_direction
@@ -208,7 +208,7 @@ def test_an_agent_judges_articles_and_sends_one(open_page: OpenPage) -> None:
     page.get_by_test_id("launcher").click()
     expected = article(ARTICLE, "en")
     ask(page, PHRASES["en"].question)
-    expect(bubbles(page, "assistant")).to_have_text([expected.short_answer])
+    expect(bubbles(page, "assistant")).to_contain_text([expected.short_answer])
     ask(page, PHRASES["en"].human)
     expect(bubbles(page, "system")).to_have_count(1)
     token = uuid4().hex
@@ -243,7 +243,7 @@ def test_an_agent_reads_why_the_assistant_answered(open_page: OpenPage) -> None:
     page.get_by_test_id("launcher").click()
     expected = article(ARTICLE, "en")
     ask(page, PHRASES["en"].question)
-    expect(bubbles(page, "assistant")).to_have_text([expected.short_answer])
+    expect(bubbles(page, "assistant")).to_contain_text([expected.short_answer])
     token = uuid4().hex
     ask(page, PHRASES["en"].human)
     expect(bubbles(page, "system")).to_have_count(1)

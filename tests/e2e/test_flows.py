@@ -29,7 +29,7 @@ def check_answer(reply: Message, article_id: str, language: str) -> None:
     """The reply is the article's short answer and names its source."""
     expected = article(article_id, language)
     assert reply["author"] == "assistant"
-    assert reply["text"] == expected.short_answer
+    assert reply["text"].startswith(expected.short_answer)
     (source,) = reply["sources"]
     assert (source["article"], source["language"], source["title"]) == (
         article_id,
@@ -279,6 +279,6 @@ def test_many_messages_at_once_are_answered_together_and_in_order(usher: Usher) 
     said = customer.transcript()
     assert [text for author, text in said if author == "customer"] == sent
     answers = [text for author, text in said if author == "assistant"]
-    assert article(ARTICLE, "en").short_answer in answers
+    assert any(each.startswith(article(ARTICLE, "en").short_answer) for each in answers)
     assert len(answers) == len(done) <= len(sent)
     assert said[-1][0] == "assistant"

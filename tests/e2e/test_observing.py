@@ -24,7 +24,7 @@ def test_a_turn_tells_why_the_question_was_answered(usher: Usher) -> None:
     (action,) = why["dialogue"]["actions"]
     assert action == {"name": "action_answer", "policy": "RulePolicy", "confidence": 1.0}
     assert len(why["dialogue"]["intents"]) == 3
-    assert answered["replies"][0]["text"] == article(ARTICLE, "en").short_answer
+    assert answered["replies"][0]["text"].startswith(article(ARTICLE, "en").short_answer)
     assert PHRASES["en"].question in usher.cli("trace", answered["turn"])
 
 
