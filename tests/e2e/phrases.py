@@ -53,7 +53,7 @@ PHRASES = {
         complaint="dịch vụ quá tệ",
         yes="vâng",
         no="không",
-        unanswerable=("thời tiết hôm nay ở Paris thế nào", "cách nấu phở bò ngon"),
+        unanswerable=("thời tiết hôm nay ở Paris thế nào", "thủ đô của Peru là gì"),
     ),
     "th": Phrases(
         greeting="สวัสดีค่ะ",
@@ -64,7 +64,7 @@ PHRASES = {
         complaint="บริการแย่มาก",
         yes="ใช่ค่ะ",
         no="ไม่ค่ะ",
-        unanswerable=("สูตรทำเค้กกล้วยหอม", "วันนี้อากาศที่ปารีสเป็นอย่างไร"),
+        unanswerable=("เมื่อคืนใครชนะฟุตบอล", "เมืองหลวงของเปรูคืออะไร"),
     ),
     "fa": Phrases(
         greeting="سلام",
