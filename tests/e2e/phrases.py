@@ -53,7 +53,7 @@ PHRASES = {
         complaint="dịch vụ quá tệ",
         yes="vâng",
         no="không",
-        unanswerable=("thời tiết hôm nay ở Paris thế nào", "thủ đô của Peru là gì"),
+        unanswerable=("cách nấu phở bò ngon", "công thức làm bánh chuối"),
     ),
     "th": Phrases(
         greeting="สวัสดีค่ะ",
