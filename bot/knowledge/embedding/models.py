@@ -120,11 +120,23 @@ class SentenceModel:
         self._before = {role: self._length(prompt) for role, prompt in self._prompts.items()}
 
     def encode(self, texts: Sequence[str], role: Role) -> Iterator[tuple[Vectors, Vectors]]:
-        found = self._run([self._prompts[role] + text[:_MAX_CHARACTERS] for text in texts])
+        found = self._run(
+            [self._cut(self._prompts[role] + text[:_MAX_CHARACTERS], role) for text in texts]
+        )
         for each in found:
             vector: Vectors = each["sentence_embedding"].float().numpy()
             tokens: Vectors = each["token_embeddings"].float().numpy()
             yield _unit(vector), tokens[self._own(each)][self._before[role] :]
+
+    def _cut(self, text: str, role: Role) -> str:
+        """A text up to the last token that is read of it."""
+        tokenizer: Any = self._model.tokenizer
+        if not tokenizer.is_fast:  # the others do not tell where tokens end
+            return text
+        read = tokenizer(
+            text, truncation=True, max_length=MAX_TOKENS[role], return_offsets_mapping=True
+        )
+        return text[: max((end for _, end in read["offset_mapping"]), default=0)]
 
     def _run(self, texts: Sequence[str]) -> Sequence[Any]:
         found: Any = self._model.encode(
