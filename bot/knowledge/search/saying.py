@@ -1,9 +1,9 @@
 """What of an article is said: the sentences that answer the question, or the first paragraph.
 
-An extract is neighbouring sentences of one section, as many as a chat bubble bears. Three things
-tell how well one fits: late interaction with its tokens and those of its heading, its mean
-direction, and the words that it shares with the question. Where the first paragraph fits best, what
-fits next best goes behind it if there is room.
+An extract is neighbouring sentences of one section, as many as a chat bubble bears: a short section
+is said whole. Three things tell how well one fits: late interaction with its tokens and those of
+its heading, its mean direction, and the words that it shares with the question. Where the first
+paragraph fits best, what fits next best goes behind it if there is room.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -78,7 +78,7 @@ def extract(
         return whole
     ends, fits = reader.fits(MAX_LENGTH)
     begin = int(fits.argmax())
-    best = reader.extract(begin, ends[begin])
+    best = reader.extract(reader.widened(begin, ends[begin], MAX_LENGTH), ends[begin])
     if len(article.short_answer) > MAX_LENGTH or one_line(best.text) not in whole.text:
         return best
     room = _MAX_BOTH_LENGTH - len(whole.text) - len("\n\n")
@@ -186,6 +186,14 @@ class _Reader:
         fits += _DIRECTION * _cosines(told, self._direction)
         fits += _WORDS * (found @ self._weights)
         return ends, fits
+
+    def widened(self, begin: int, end: int, most: int) -> int:
+        """Where an extract may begin as well: with all before it in its section that fits too."""
+        last = self.sentences[end - 1]
+        stop = last.place + last.end - last.start
+        while begin and stop - self.sentences[begin - 1].place <= most:
+            begin -= 1
+        return begin
 
     def extract(self, begin: int, end: int) -> Extract:
         """From one sentence up to another."""
