@@ -2,8 +2,9 @@
 
 An extract is neighbouring sentences of one section, as many as a chat bubble bears: a short section
 is said whole. Three things tell how well one fits: late interaction with its tokens and those of
-its heading, its mean direction, and the words that it shares with the question. Where the first
-paragraph fits best, what fits next best goes behind it if there is room.
+its heading, its mean direction, and the words that it shares with the question. The first paragraph
+was written to be said: where it fits about as well as anything, it is said, and what fits best
+besides goes behind it if there is room.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -28,8 +29,10 @@ _MAX_BOTH_LENGTH = 450
 """Characters of the first paragraph and an extract behind it."""
 _LEAST_BEHIND = 80
 """Characters behind the first paragraph that are worth saying."""
+_ABOUT_AS_WELL = 0.05
+"""As the best extract the first paragraph fits at most so much worse."""
 _NEAR = 0.1
-"""An extract behind the first paragraph fits at most so much worse."""
+"""Than the first paragraph an extract behind it fits at most so much worse."""
 _MAX_READ = 32
 """Passages of which all sentences are read; of a longer article, those that seem the nearest."""
 _MAX_SENTENCES = 1000
@@ -79,11 +82,16 @@ def extract(
     ends, fits = reader.fits(MAX_LENGTH)
     begin = int(fits.argmax())
     best = reader.extract(reader.widened(begin, ends[begin], MAX_LENGTH), ends[begin])
-    if len(article.short_answer) > MAX_LENGTH or one_line(best.text) not in whole.text:
+    if len(article.short_answer) > MAX_LENGTH:
+        return best
+    first = max((fits[n] for n in reader.within(whole.text)), default=-np.inf)
+    if first < fits[begin] - _ABOUT_AS_WELL:
         return best
     room = _MAX_BOTH_LENGTH - len(whole.text) - len("\n\n")
-    behind = reader.behind(whole.text, room, fits[begin] - _NEAR)
-    return Extract(behind.heading, behind.text, before=whole.text) if behind else whole
+    behind = reader.behind(whole.text, room, first - _NEAR)
+    if behind:
+        return Extract(behind.heading, behind.text, before=whole.text)
+    return whole if first == fits[begin] else best
 
 
 def _beginning(paragraph: str) -> str:
@@ -187,6 +195,14 @@ class _Reader:
         fits += _WORDS * (found @ self._weights)
         return ends, fits
 
+    def within(self, paragraph: str) -> Iterator[int]:
+        """The sentences at the beginning of the article that are in a paragraph."""
+        for number, each in enumerate(self.sentences):
+            text = self._passages[each.passage].text[each.start : each.end]
+            if one_line(text) not in paragraph:
+                return
+            yield number
+
     def widened(self, begin: int, end: int, most: int) -> int:
         """Where an extract may begin as well: with all before it in its section that fits too."""
         last = self.sentences[end - 1]
@@ -207,7 +223,7 @@ class _Reader:
         """The extract that fits best and says something new; `least`: better than that."""
         if room < _LEAST_BEHIND:
             return None
-        ends, fits = self.fits(room)
+        ends, fits = self.fits(min(room, MAX_LENGTH))
         for begin in np.argsort(-fits, kind="stable"):
             if fits[begin] <= least:
                 return None
