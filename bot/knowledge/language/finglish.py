@@ -15,6 +15,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 
+from bot.knowledge.language.chat_persian import (
+    ENDINGS,
+    EVERYDAY_CHAT,
+    PAST_STEMS,
+    PRESENT_STEMS,
+    SAID_WITH_N,
+    TYPED_SHORT,
+)
 from bot.knowledge.language.common_words import ENGLISH, ENGLISH_ANYWHERE
 from bot.knowledge.language.normalising import normalise
 
@@ -84,75 +92,6 @@ _HARDLY = 1e-9
 """Keeps a word that no text has from being impossible."""
 _FEWEST = 0.2
 """Share of words that have to be Persian and not English as well."""
-
-# How endings are typed, and how they are written behind a word.
-_ENDINGS = {
-    "esh": "ش", "ash": "ش", "sh": "ش", "am": "م", "em": "م", "m": "م", "et": "ت", "at": "ت",
-    "emoon": "مون", "emun": "مون", "amoon": "مون", "amun": "مون", "moon": "مون", "mun": "مون",
-    "etoon": "تون", "etun": "تون", "atoon": "تون", "atun": "تون", "toon": "تون", "tun": "تون",
-    "eshoon": "شون", "eshun": "شون", "ashoon": "شون", "ashun": "شون", "o": " رو", "ro": " رو",
-    "ra": " را", "esho": "ش رو", "asho": "ش رو", "sho": "ش رو", "amo": "م رو", "emo": "م رو",
-    "mo": "م رو", "eto": "ت رو", "ato": "ت رو", "ha": " ها", "haye": " های", "hay": " های",
-    "haro": " ها رو", "hash": " هاش", "ham": " هام", "hat": " هات", "a": "ا", "i": "ی",
-    "ei": " ای", "yi": "یی", "ye": " ی", "ast": " است", "st": " است", "tar": " تر",
-    "tarin": " ترین",
-}  # fmt: skip
-
-_EVERYDAY = """
-سلام, سلام وقت بخیر, سلام خسته نباشید, مرسی, ممنون, ممنونم, لطفا, ببخشید, خداحافظ, باشه, اوکی,
-بله, آره, نه, چرا, چطور, چطوری, چجوری, چه جوری, چیکار کنم, چی کار کنم, چکار کنم, چیه, چی, چی شد,
-چی هست, چند, چنده, چقدر, چقدره, چقد, چند روزه, چند روز, چند وقت, چه وقت, کی, کیه, کجا, کجاست, کجا
-هست, از کجا, به کجا, کدوم, کدومه, مگه, اگه, اگر, که, و, یا, اما, ولی, چون, برای, برای من, واسه,
-واسه من, برام, براش, با, از, به, به من, تا, تو, توی, توش, روی, روش, زیر, پیش, بعد, بعد از, قبل,
-قبل از, بدون, مثل, هم, همین, همون, هنوز, الان, حالا, امروز, فردا, دیروز, امشب, دیشب, صبح, شب, روز,
-هفته, ماه, سال, ساعت, دقیقه, این, اون, اینو, اونو, این رو, اون رو, اینجا, اونجا, من, منو, ما, شما,
-شماها, خودم, خودش, خودتون, ایشون, آقا, خانم, یه, یک, یکی, دو, دوتا, سه, همه, هیچ, هیچی, هر, هر
-روز, هر چند, چیز, چیزی, خیلی, خیلی ممنون, زیاد, کم, دیگه, دوباره, فقط, شاید, حتما, اصلا, باید,
-نباید, میشه, نمیشه, هست, نیست, هستم, نیستم, هستن, نیستن, هستید, است, بود, نبود, دارم, ندارم,
-دارید, دارین, ندارید, ندارین, داره, نداره, دارن, داشتم, داشت, نداشت, کار, کار نمی_کنه, کار می_کنه,
-خراب, خراب شده, خراب شد, سالم, خوب, بد, بهتر, درست, درسته, غلط, اشتباه, بزرگ, کوچک, کوچیک, جدید,
-قدیمی, پول, پول من, پولم, پول رو پس می_دین, پس, پس بدم, پس می_دید, پس بگیرم, قیمت, قیمتش چنده,
-سفارش, سفارشم, سفارش دادم, سفارش من کجاست, بسته, خونه, گوشی, شماره, آدرس, اسم, رمز, پسورد, اکانت,
-ایمیل, سایت, اپ, برنامه, کد, کارت, حساب, خرید, فروش, مغازه, مشکل, سوال, کمک, رو, را, رو چطور عوض
-کنم, عوض, عوض کنم, تمیز, تمیز کنم, روشن, روشن نمیشه, خاموش, خاموش کنم, وصل, وصل کنم, پیدا, پیدا
-کنم, باز, باز کنم, پاک, پاک کنم, ثبت, ثبت کنم, کنسل, کنسل کنم, لغو, لغو کنم, شارژ, شارژ کنم, پر,
-خالی, گرم, سرد, داغ, آب, هوا, برق, برقی, دوچرخه برقی, نمیاد, میاد, اومد, نیومد, نیومده, اومده,
-رسید, نرسید, نرسیده, رسیده, شکسته, شکست, گم, گم شده, گم کردم, میتونم, می_تونم, نمی_تونم, می_خوام,
-نمی_خوام, می_خواستم, می_خواهم, طول می_کشه, چقدر طول می_کشه, خسته شدم, از طرف, طرف, یه بار, یکبار,
-توشه, روشه, چشه, چشه این, جدا, جداست, چیا, کیا, اینا, بقیه, بغل, کنار, بالا, پایین, جلو, عقب, چپ,
-راست, تنها, پسر, دختر, بچه, مامان, بابا, سوت, صدا, صدا می_ده, بو, بو می_ده, نشتی, چکه, چکه می_کنه,
-کج, لق, گیر کرده, یخ, لک, کثیف, کثیفه, شستن, بشورم, دستمال, اندازه, سایز, رنگ, مدل, وزن, مرسوله,
-پست, پستچی, پیک, راننده, تحویل, تحویل بگیرم, تحویل گرفتم, تاخیر, دیر, دیر کرد, دیر شده, زود, عجله
-دارم, مدت, گارانتی, ضمانت, تعمیر, تعمیرگاه, نمایندگی, هدیه, کادو, تخفیف, ارزون, گرون, مجانی, قسط,
-قسطی, اقساط, نقد, نقدی, درگاه, تراکنش, فاکتور, انصراف, پشیمون شدم, پشیمون, برگشت, برگردونم, مرجوع,
-عودت, فرم, عکس, فیلم, پیامک, تلفن, زنگ, زنگ بزنم, جواب, جواب نمی_ده, جواب بدید, پاسخ, اپراتور, با
-کی حرف بزنم, حرف, صحبت, صحبت کنم, شنبه, جمعه, پنجشنبه, تعطیل, بازه, بر می_گرده, بر نمی_گرده, پول
-بر می_گرده, کی بر می_گرده, قبلا, فعلا, مثلا, واقعا, معمولا, کاملا, صدا داره, گارانتی داره, فرق
-داره, چه فرقی داره
-"""
-"""Chat Persian that articles may lack; with commas between, so that neighbours are known."""
-
-_PRESENT = """
-کن ش شو خوا تون د گیر زن خر بین ذار دار یا ر گ گرد فرست کش مون رس بند ساز خور فهم دون خوان نویس شور
-بر آر یار پرداز چرخ سوز ریز ترس شین پیچ نداز شکن گذار ده رو
-"""
-_PAST = """
-کرد شد خواست تونست داد گرفت زد خرید دید گذاشت ذاشت داشت اومد رفت گفت فرستاد کشید موند رسید بست ساخت
-خورد فهمید دونست نوشت شست برد آورد پرداخت سوخت ریخت بود شکست چرخید گشت افتاد
-"""
-"""Stems of the verbs that everybody uses, as they are said."""
-
-_TYPED_SHORT = {
-    "va": "و", "vo": "و", "o": "و", "k": "که", "mrc": "مرسی", "mer30": "مرسی", "slm": "سلام",
-    "plz": "لطفا", "pls": "لطفا", "ok": "اوکی", "oki": "اوکی", "e": "", "key": "کی",
-    "ina": "اینا", "km": "کیلومتر", "kg": "کیلو", "msg": "پیام",
-    "sms": "پیامک", "chikar": "چیکار",
-}  # fmt: skip
-"""The "e" that links words has no letter in Persian."""
-
-_SAID_WITH_N = frozenset(
-    {"لطفا", "حتما", "اصلا", "قبلا", "فعلا", "مثلا", "واقعا", "معمولا", "کاملا", "تقریبا", "بعدا"}
-)
 
 
 @dataclass(frozen=True)
@@ -255,8 +194,8 @@ class FinglishReader:
         return tuple(by_score[:_MOST_READINGS])
 
     def _all_readings(self, word: str) -> Iterator[_Reading]:
-        if word in _TYPED_SHORT:
-            yield _Reading(_TYPED_SHORT[word], _TYPED_SHORT[word], 0.0)
+        if word in TYPED_SHORT:
+            yield _Reading(TYPED_SHORT[word], TYPED_SHORT[word], 0.0)
             return
         found = list(self._alike(word))
         if (count := self._counts.get(word, 0.0)) > 0.0:  # of articles, such as a product's name
@@ -267,7 +206,7 @@ class FinglishReader:
         if any(each.cost <= _EXACT for each in found):
             return
         for length in range(1, min(7, len(word) - 1)):
-            ending = _ENDINGS.get(word[-length:])
+            ending = ENDINGS.get(word[-length:])
             if ending is not None:
                 for stem in self._alike(word[:-length]):
                     cost = stem.cost + _DERIVED
@@ -296,7 +235,7 @@ class FinglishReader:
         for word in words:
             lower = word.lower()
             readings = self._readings(lower)
-            if not readings or (lower in self._english and lower not in _TYPED_SHORT):
+            if not readings or (lower in self._english and lower not in TYPED_SHORT):
                 readings = (*readings, _Reading(word, "", 0.0))
             step = []
             for reading in readings:
@@ -350,7 +289,7 @@ def _spell(word: str) -> list[_Spelled]:
             for consonants, vowels, open_vowels in ways
             for is_consonant, sound in sounds
         ][:_MOST_WAYS]
-    if word in _SAID_WITH_N:
+    if word in SAID_WITH_N:
         ways = [(consonants + "n", (*vowels, rest), "") for consonants, vowels, rest in ways]
     return [_Spelled(consonants, (*vowels, rest)) for consonants, vowels, rest in ways]
 
@@ -444,17 +383,17 @@ def _vowel_cost(persian: str, latin: str) -> float:
 
 def _verbs() -> Iterator[str]:
     """Forms of the verbs that everybody uses, as they are said."""
-    for stem in _PRESENT.split():
+    for stem in PRESENT_STEMS.split():
         for prefix in ("می_", "نمی_", "ب", "ن"):
             for ending in ("م", "ی", "ه", "یم", "ین", "ید", "ن", "د"):
                 yield prefix + stem + ending
-    for stem in _PAST.split():
+    for stem in PAST_STEMS.split():
         for prefix in ("", "ن", "می_", "نمی_"):
             for ending in ("", "م", "ی", "یم", "ین", "ید", "ن", "ه"):
                 yield prefix + stem + ending
 
 
-_EVERYDAY_SENTENCES = [_words(each) for each in _EVERYDAY.split(",")]
+_EVERYDAY_SENTENCES = [_words(each) for each in EVERYDAY_CHAT.split(",")]
 _VERBS = frozenset(_verbs())
 _RANKED = list(dict.fromkeys((ENGLISH + ENGLISH_ANYWHERE).split()))
 # Frequency falls with rank (Zipf 1949).
