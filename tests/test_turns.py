@@ -12,7 +12,8 @@ from bot.errors import Unavailable
 from bot.handoff import queue
 from bot.messages import Button, HandoffRequest, Reply, Source, TurnResult
 from bot.texts import texts
-from bot.turns import leases
+from bot.turns import ending, leases
+from bot.turns.ending import Finished
 from bot.turns.leases import LeaseLost
 from tests.players import CANDIDATE, RECOVERY, Asked, Stage, echo
 from tests.scenes import change, conversation_of, new_customer, say, timeline
@@ -111,6 +112,27 @@ def test_a_taken_over_worker_writes_no_reply(stage: Stage) -> None:
         asyncio.run(stage.take(slow))
     said = [each.text for each in timeline(stage.database, customer)]
     assert said == ["Where is my order?", "re: Where is my order?"]
+
+
+@pytest.mark.parametrize("first", ["old", "new"])
+def test_a_turn_that_a_worker_took_over_from_itself_ends_once(stage: Stage, first: str) -> None:
+    customer = new_customer(stage.database)
+    conversation = say(stage.database, customer).conversation_id
+    old = stage.lease()
+    stage.expire_lease(conversation)  # it was frozen
+    new = stage.lease()
+    assert old is not None
+    assert new is not None
+    assert new.turn_id == old.turn_id
+
+    match = asyncio.run(stage.knowledge.match("", "en"))
+    order = (old, new) if first == "old" else (new, old)
+    finished = [Finished(each, match, TurnResult((Reply("once"),)), {}) for each in order]
+    results = ending.complete_all(stage.database, finished)
+
+    assert [isinstance(each, LeaseLost) for each in results] == [each is old for each in order]
+    said = [each.text for each in timeline(stage.database, customer)]
+    assert said == ["Where is my order?", "once"]
 
 
 def test_a_taken_over_worker_neither_begins_a_turn_nor_apologises(stage: Stage) -> None:

@@ -16,7 +16,7 @@ from bot.messages import Author, HandoffRequest, Match, Outcome, TurnResult
 from bot.texts import texts
 from bot.turns import leases
 from bot.turns.beginning import NEEDED, Work
-from bot.turns.leases import LeaseLost
+from bot.turns.leases import Lease, LeaseLost
 
 MAX_TRIES = 5
 """A message that fails so often while everything else works becomes a dead letter."""
@@ -40,7 +40,8 @@ class Finished:
 class _Scene:
     """All that is written when turns end, locked and read at once."""
 
-    conversations: Mapping[str, Conversation]
+    conversations: Mapping[Lease, Conversation]
+    """Of the leases that still hold."""
     customers: Mapping[str, Customer]
     turns: Mapping[str, Turn]
     messages: Mapping[str, list[Message]]
@@ -65,11 +66,9 @@ def complete_all(
         held = set(scene.conversations)
         with session.no_autoflush:  # one flush for all
             for each in finished:
-                if each.work.lease.conversation_id in held:
+                if each.work.lease in held:
                     _complete(session, scene, each)
-    return [
-        each if each.work.lease.conversation_id in held else _lost(each.work) for each in finished
-    ]
+    return [each if each.work.lease in held else _lost(each.work) for each in finished]
 
 
 @contextmanager
@@ -88,7 +87,9 @@ def _writing(database: Database, works: Sequence[Work]) -> Iterator[tuple[Sessio
         customers = lock_customers(session, (work.customer_id for work in works))
         held = leases.lock(session, [work.lease for work in works])
         others = select(Message.conversation_id).where(
-            Message.conversation_id.in_(held), Message.pending, Message.turn_id.is_(None)
+            Message.conversation_id.in_([each.id for each in held.values()]),
+            Message.pending,
+            Message.turn_id.is_(None),
         )
         more = set(session.scalars(others.distinct()))
         yield session, _Scene(held, customers, turn_of, own, more)
@@ -96,7 +97,7 @@ def _writing(database: Database, works: Sequence[Work]) -> Iterator[tuple[Sessio
 
 def _complete(session: Session, scene: _Scene, finished: Finished) -> None:
     work, match, result = finished.work, finished.match, finished.result
-    conversation = scene.conversations[work.lease.conversation_id]
+    conversation = scene.conversations[work.lease]
     customer = scene.customers[work.customer_id]
     messages = _end(scene, work, "done")
     message = messages[-1]
@@ -159,7 +160,7 @@ def fail(database: Database, work: Work, problem: str, counts: bool, recovery: t
         LeaseLost: nothing was written.
     """
     with _writing(database, [work]) as (session, scene):
-        conversation = scene.conversations.get(work.lease.conversation_id)
+        conversation = scene.conversations.get(work.lease)
         if conversation is None:
             raise _lost(work)
         customer, turn = scene.customers[work.customer_id], scene.turns[work.turn_id]

@@ -126,11 +126,12 @@ def renew(database: Database, worker: str, leases: Iterable[Lease]) -> None:
         )
 
 
-def lock(session: Session, leases: Sequence[Lease]) -> Mapping[str, Conversation]:
-    """The conversations whose leases still hold, locked, by id.
+def lock(session: Session, leases: Sequence[Lease]) -> Mapping[Lease, Conversation]:
+    """The conversations whose leases still hold, locked.
 
     While one is locked nobody can take it over: who froze in the middle of a write either
-    ends it or loses it as a whole.
+    ends it or loses it as a whole. Among the leases may be an earlier one of the same
+    conversation, when a worker that had frozen took its own turn over.
     """
     wanted = (
         select(Conversation)
@@ -139,10 +140,8 @@ def lock(session: Session, leases: Sequence[Lease]) -> Mapping[str, Conversation
         .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
-    tokens = {lease.conversation_id: lease.token for lease in leases}
-    return {
-        each.id: each for each in session.scalars(wanted) if each.lease_token == tokens[each.id]
-    }
+    current = {Lease(each.id, each.lease_token): each for each in session.scalars(wanted)}
+    return {lease: current[lease] for lease in leases if lease in current}
 
 
 def give_back(conversation: Conversation, more: bool, wait: timedelta = timedelta(0)) -> None:
