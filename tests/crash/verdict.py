@@ -260,7 +260,7 @@ def _judge_replies(verdict: Verdict, name: str, turn: Turn, replies: Sequence[Me
     if seqs and seqs != list(range(seqs[0], seqs[0] + len(seqs))):
         verdict.duplicated.append(f"{name}: replies were written apart: {seqs}")
     if repeated := _repeated(each.text for each in replies):
-        verdict.duplicated.append(f"{name}: {len(repeated)} replies stand there twice")
+        verdict.duplicated.append(f"{name}: these replies stand there twice: {repeated}")
     if turn.state != "done" and seqs:
         verdict.duplicated.append(f"{name}: it is {turn.state} and has replies {seqs}")
 
