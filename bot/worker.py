@@ -188,13 +188,17 @@ class Worker:
                 log.warning("leases not renewed", problem=str(problem))
 
     async def _all_well(self) -> bool:
-        """Whether everything that a turn needs says that it works."""
-        try:
-            for kind, part in self._parts.items():
+        """Whether everything that a turn needs says that it works; all is asked at once."""
+
+        async def is_well(kind: str, part: InternalClient) -> bool:
+            try:
                 await part.get(HEALTH_PATHS[kind], _is_well)
-        except Unavailable:
-            return False
-        return await self._nudges.reachable()
+            except Unavailable:
+                return False
+            return True
+
+        parts = (is_well(kind, part) for kind, part in self._parts.items())
+        return all(await asyncio.gather(self._nudges.reachable(), *parts))
 
     async def _send_tip(self) -> int:
         sent = await asyncio.to_thread(tips.send_next, self._database, self._silence)

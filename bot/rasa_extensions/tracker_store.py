@@ -3,8 +3,11 @@
 Rasa's own Redis store reads, parses and merges the whole tracker again before every write, to
 bring its sessions together. A conversation of ours is one session, so what was read at the
 turn's beginning is all there is. Trackers are a working memory, not the record: they expire.
+
+Redis is asked in a thread: one that does not answer must not hold up other conversations.
 """
 
+import asyncio
 from contextvars import ContextVar
 from typing import Any, List, Optional, Text
 
@@ -38,15 +41,15 @@ class ConversationTrackerStore(TrackerStore, SerializedTrackerAsText):
         super().__init__(domain, event_broker, **kwargs)
 
     async def save(self, tracker: DialogueStateTracker) -> None:
-        self.red.set(
-            self._prefix + tracker.sender_id, self.serialise_tracker(tracker), ex=EXPIRES_SECONDS
-        )
+        text = self.serialise_tracker(tracker)
+        key = self._prefix + tracker.sender_id
+        await asyncio.to_thread(self.red.set, key, text, ex=EXPIRES_SECONDS)
         wanted = written.get()
         if wanted is not None:
             wanted[:] = [tracker]
 
     async def retrieve(self, sender_id: Text) -> Optional[DialogueStateTracker]:
-        stored = self.red.get(self._prefix + sender_id)
+        stored = await asyncio.to_thread(self.red.get, self._prefix + sender_id)
         return self.deserialise_tracker(sender_id, stored) if stored else None
 
     async def keys(self) -> Any:
