@@ -1,6 +1,7 @@
 """Saved edits are served within seconds; what is broken is served as it was before."""
 
 import asyncio
+import os
 import shutil
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -28,7 +30,9 @@ from bot.errors import WrongSetting
 from bot.knowledge.articles.articles import Article
 from bot.knowledge.articles.folder import ArticleFolder
 from bot.knowledge.articles.live import LiveArticles
+from bot.knowledge.search.matching import Matcher
 from bot.knowledge.service import create_app, load_matcher
+from bot.messages import Match
 from bot.operations.doctor import before_start
 from bot.settings import ROOT, Settings, load_settings
 from tests.conftest import START_SECONDS, Serve, free_port, wait_until
@@ -511,3 +515,31 @@ def test_a_folder_that_never_was_is_a_wrong_setting(settings: Settings, tmp_path
     wrong = settings.model_copy(update={"knowledge_base": tmp_path / "nowhere"})
     with pytest.raises(WrongSetting, match="USHER_KNOWLEDGE_BASE"):
         load_matcher(wrong)
+
+
+# --- a peak ---
+
+
+def test_no_work_is_done_for_a_question_that_was_given_up(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    go_on = threading.Event()
+    match = Matcher.match
+
+    def held(self: Matcher, text: str, *rest: Any, **named: Any) -> Match:
+        asked.append(text)
+        assert go_on.wait(START_SECONDS)
+        return match(self, text, *rest, **named)
+
+    monkeypatch.setattr(Matcher, "match", held)
+    cores = os.cpu_count() or 1
+    with served(settings) as knowledge, ThreadPoolExecutor(cores) as customers:
+        waiting = [customers.submit(answer, knowledge) for _ in range(cores)]
+        wait_until(lambda: len(asked) == cores)
+        with pytest.raises(httpx.ReadTimeout):
+            knowledge.post("/match", json={"text": "Anybody?"}, timeout=0.2)
+        go_on.set()
+        assert {each.result() for each in waiting} == {TOPICS["returns"][1]}
+        assert answer(knowledge) == TOPICS["returns"][1]
+    assert asked == [QUESTION] * (cores + 1)

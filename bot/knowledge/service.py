@@ -3,15 +3,16 @@
 import asyncio
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from functools import partial
+from http import HTTPStatus
 from time import perf_counter
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from fastapi import FastAPI, HTTPException
+from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -26,6 +27,8 @@ from bot.knowledge.search.index import Index
 from bot.knowledge.search.matching import Matcher
 from bot.messages import Feedback
 from bot.settings import Settings
+
+T = TypeVar("T")
 
 
 class MatchRequest(BaseModel):
@@ -103,14 +106,33 @@ class _State:
             metrics.BAR.labels(language).set(index.bar(language, self._precision))
 
 
+class _Pool:
+    """Does as many jobs at once as there are cores: the engine lets go of Python's lock."""
+
+    def __init__(self) -> None:
+        cores = os.cpu_count() or 1
+        self.threads = ThreadPoolExecutor(cores, thread_name_prefix="match")
+        self._room = asyncio.Semaphore(cores)
+
+    async def run(self, request: Request, job: Callable[[], T]) -> T:
+        """Do a job for whoever still waits: under a peak nobody else would be in time.
+
+        Raises:
+            HTTPException: the request was given up before there was room.
+        """
+        async with self._room:
+            if await request.is_disconnected():
+                raise HTTPException(HTTPStatus.REQUEST_TIMEOUT)
+            return await asyncio.get_running_loop().run_in_executor(self.threads, job)
+
+
 def create_app(settings: Settings, feedback: ReadFeedback = no_feedback) -> FastAPI:
-    # A question keeps one core busy; the engine lets go of Python's lock meanwhile.
-    pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="match")
+    pool = _Pool()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         loop = asyncio.get_running_loop()
-        state = await loop.run_in_executor(pool, _State, settings, feedback)
+        state = await loop.run_in_executor(pool.threads, _State, settings, feedback)
         app.state.knowledge = state
         watching = asyncio.gather(
             state.live.watch(),
@@ -120,7 +142,7 @@ def create_app(settings: Settings, feedback: ReadFeedback = no_feedback) -> Fast
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
-        pool.shutdown(cancel_futures=True)
+        pool.threads.shutdown(cancel_futures=True)
 
     app = FastAPI(lifespan=lifespan, openapi_url=None)
 
@@ -135,12 +157,9 @@ def create_app(settings: Settings, feedback: ReadFeedback = no_feedback) -> Fast
         }
 
     @app.post("/match")
-    async def match(request: MatchRequest) -> JSONResponse:
+    async def match(asked: MatchRequest, request: Request) -> JSONResponse:
         started = perf_counter()
-        found = await asyncio.get_running_loop().run_in_executor(
-            pool,
-            partial(state().matcher.match, **request.model_dump()),
-        )
+        found = await pool.run(request, partial(state().matcher.match, **asked.model_dump()))
         metrics.MATCH_SECONDS.labels(found.outcome).observe(perf_counter() - started)
         return JSONResponse(asdict(found))  # FastAPI would check all of it once more
 

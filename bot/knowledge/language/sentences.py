@@ -11,9 +11,12 @@ _LONGEST = 160
 
 
 def sentences(text: str) -> Iterator[str]:
-    """Parts of a message in their order; a line is one too. Very short ones join the next."""
+    """Parts of a message in their order; a line is one too. Very short ones join a neighbour."""
     begin = 0
-    for end in (*(found.end() for found in _END.finditer(text)), len(text)):
+    ends = [found.end() for found in _END.finditer(text)]
+    while ends and len(text[ends[-1] :].strip()) < _SHORTEST:
+        ends.pop()
+    for end in (*ends, len(text)):
         while end - begin > _LONGEST:
             pauses = [
                 found.end()

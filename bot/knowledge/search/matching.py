@@ -52,11 +52,11 @@ class Matcher:
         """
         index = self.index
         query = index.understand(text, language)
-        match = self._match(index, [query, *index.sentences(text, query)], text, products)
+        match = self._match(index, query, text, products, sentences=True)
         if match.outcome is Outcome.ANSWER or not topic or stands_alone(text):
             return match
         question = f"{topic[:_TOPIC_LENGTH]} {text}"
-        followed = self._match(index, [index.understand(question, language)], question, products)
+        followed = self._match(index, index.understand(question, language), question, products)
         if followed.outcome is not Outcome.ANSWER:
             return match
         answer = index.article(followed.article_language, followed.candidates[0].article)
@@ -67,19 +67,27 @@ class Matcher:
         return replace(followed, language=match.language, vector=match.vector)
 
     def _match(
-        self, index: Index, queries: Sequence[Query], question: str, products: Sequence[str]
+        self,
+        index: Index,
+        whole: Query,
+        question: str,
+        products: Sequence[str],
+        *,
+        sentences: bool = False,
     ) -> Match:
         """What is found for a message.
 
         Args:
-            queries: the message as a whole, and sentences of it: one of those is looked at instead
-                where it is clearly surer.
+            whole: what was understood of all of it.
+            sentences: one of its sentences is looked at instead where it is clearly surer.
         """
-        read = [(each, index.search(each, each.language, products)) for each in queries]
-        query, own = read[0]
-        surest = max(read, key=lambda each: _surety(each[1]))
-        if _surety(surest[1]) > _surety(own) + _CLEARLY_SURER:
-            query, own = surest
+        query, own = whole, index.search(whole, whole.language, products)
+        bar = _surety(own) + _CLEARLY_SURER
+        if sentences and bar < 1:
+            for part in index.sentences(question, whole):
+                found = index.search(part, part.language, products)
+                if _surety(found) > bar:
+                    query, own, bar = part, found, _surety(found)
         found, language = self._search(index, query, own, products)
         candidates = tuple(
             Candidate(each.article.id, each.article.title, each.probability) for each in found
@@ -101,8 +109,8 @@ class Matcher:
             text=str(said) if said else "",
             heading=said.heading if said else "",
             question=question,
-            vector=base64.b64encode(queries[0].embedded.vector.astype("<f4").tobytes()).decode(),
-            products=tuple(sorted(queries[0].products)),
+            vector=base64.b64encode(whole.embedded.vector.astype("<f4").tobytes()).decode(),
+            products=tuple(sorted(whole.products)),
         )
 
     def _search(
