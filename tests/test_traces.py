@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from bot import bootstrap
 from bot.cli import app
+from bot.commands import output
 from bot.conversations.database import Database, now
 from bot.conversations.tables import Turn
 from bot.errors import InvalidInput, NotFound
@@ -267,7 +268,7 @@ def usher(
     """What `usher …` prints, on the test's database."""
     url = database.engine.url.render_as_string(hide_password=False)
     monkeypatch.setenv("DATABASE_URL", url)
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(output.out, "width", 200)
     bootstrap.settings.cache_clear()
 
     def run(*arguments: str, status: int = 0) -> str:
