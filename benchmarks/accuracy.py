@@ -36,12 +36,12 @@ from bot.knowledge.embedding.embedder import Asked, Embedder, Progress
 from bot.knowledge.evaluation.figures import ALL, Judged
 from bot.languages import LANGUAGES
 from bot.operations.evaluating import Evaluation, evaluate
-from bot.settings import ROOT
+from bot.settings import ROOT, Settings
 
 HERE = Path(__file__).parent
 COMMAND = ".venv/bin/python benchmarks/accuracy.py"
-PRECISION = 0.9
-OFFER_PRECISION = 0.2
+PRECISION = Settings.model_fields["answer_precision"].default
+OFFER_PRECISION = Settings.model_fields["offer_precision"].default
 KNOWLEDGE_BASE = ROOT / "knowledge_base"
 OWN_SETS = ("questions", "newcomers", "strangers", "sections")
 DRAWS = {5: 3, 10: 3, 20: 3, 100: 1}

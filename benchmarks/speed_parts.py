@@ -36,8 +36,8 @@ ARTICLES = 500
 PASSAGE_TOKENS = 200
 QUESTIONS = 100
 """Timed in each language, after as many others that are not."""
-PRECISION = 0.9
-OFFER_PRECISION = 0.2
+PRECISION = Settings.model_fields["answer_precision"].default
+OFFER_PRECISION = Settings.model_fields["offer_precision"].default
 READY_SECONDS = 900
 MEMORY_SHARE = 0.8
 """Of the memory that is free, which a part may take before it is given up."""

@@ -105,7 +105,7 @@ class Settings(BaseSettings):
         default=0.9, gt=0.5, lt=1, description="How often an answer that is given must be right."
     )
     offer_precision: float = Field(
-        default=0.2,
+        default=0.25,
         gt=0,
         lt=1,
         description="Titles are offered when the right one is at least this probably among them.",
