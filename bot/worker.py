@@ -75,7 +75,7 @@ class Worker:
         self._knowledge = knowledge or KnowledgeClient(settings.knowledge_servers, secret)
         self._assistant = assistant or Assistant(settings.rasa_servers, secret)
         self._parts = {
-            kind: InternalClient(kind, servers, PROBE_SECONDS, secret)
+            kind: InternalClient(kind, servers, PROBE_SECONDS, secret, repeatable=True)
             for kind, servers in settings.internal_servers.items()
         }
         self._taker = Taker(
@@ -192,7 +192,7 @@ class Worker:
 
         async def is_well(kind: str, part: InternalClient) -> bool:
             try:
-                await part.get(HEALTH_PATHS[kind], _is_well)
+                await part.get(HEALTH_PATHS[kind], _check_ok)
             except Unavailable:
                 return False
             return True
@@ -227,7 +227,7 @@ class Worker:
             log.info("tracker not told", conversation=conversation_id, problem=str(problem))
 
 
-def _is_well(status: int, _: object) -> None:
+def _check_ok(status: int, _: object) -> None:
     if status != HTTPStatus.OK:
         raise ValueError(f"status {status}")
 

@@ -25,6 +25,7 @@ from bot.knowledge.embedding.embedder import Embedder
 from bot.knowledge.search.feedback import JudgedQuestions, ReadFeedback, no_feedback
 from bot.knowledge.search.index import Index
 from bot.knowledge.search.matching import Matcher
+from bot.knowledge.search.saying import beginning
 from bot.messages import Feedback
 from bot.settings import Settings
 
@@ -180,7 +181,7 @@ def create_app(settings: Settings, feedback: ReadFeedback = no_feedback) -> Fast
             "article": found.id,
             "language": found.language,
             "title": found.title,
-            "text": found.short_answer,
+            "text": beginning(found.short_answer),
         }
 
     @app.get("/healthz")

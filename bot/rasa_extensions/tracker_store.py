@@ -53,4 +53,5 @@ class ConversationTrackerStore(TrackerStore, SerializedTrackerAsText):
         return self.deserialise_tracker(sender_id, stored) if stored else None
 
     async def keys(self) -> Any:
-        return [key[len(self._prefix) :] for key in self.red.scan_iter(match=f"{self._prefix}*")]
+        found = await asyncio.to_thread(lambda: list(self.red.scan_iter(match=f"{self._prefix}*")))
+        return [key[len(self._prefix) :] for key in found]

@@ -111,6 +111,8 @@ class LanguagePart:
             order += _BOUGHT * self._about(products)[evidence.places]
         first, among = self.calibration.probabilities(evidence, order)
         columns = [each for each in evidence.best(order)[0] if evidence.places[0, each] >= 0]
+        if not columns:  # all are about other products
+            return []
         rest = softmax(order[0, columns[1:]]) * (among - first) if len(columns) > 1 else []
         return [
             Found(self.articles[evidence.places[0, column]], min(float(chance), first))

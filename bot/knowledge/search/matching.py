@@ -124,7 +124,7 @@ class Matcher:
         Args:
             own: what was found in the question's language.
         """
-        if own and own[0].probability >= self._precision:
+        if own and own[0].probability >= index.bar(query.language, self._precision):
             return own, query.language
         best, language = own, query.language
         for other in index.languages:

@@ -9,6 +9,7 @@ besides goes behind it if there is room.
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from bot.knowledge.articles.articles import Article
 from bot.knowledge.articles.passages import Passage, one_line, sentences
 from bot.knowledge.embedding.cache import Codes, Vectors
+from bot.knowledge.language.normalising import normalise
 from bot.knowledge.search.late_interaction import Scores, directions, mean_direction
 from bot.knowledge.search.texts import tokens_of_article
 
@@ -73,7 +75,7 @@ def extract(
         question: its tokens.
         words: of the question.
     """
-    whole = Extract("", _beginning(article.short_answer))
+    whole = Extract("", beginning(article.short_answer))
     if not len(question):
         return whole
     reader = _Reader(article, passages, question, words)
@@ -84,17 +86,17 @@ def extract(
     best = reader.extract(reader.widened(begin, ends[begin], MAX_LENGTH), ends[begin])
     if len(article.short_answer) > MAX_LENGTH:
         return best
-    first = max((fits[n] for n in reader.within(whole.text)), default=-np.inf)
+    first = reader.fit_of_beginning(whole.text)
     if first < fits[begin] - _ABOUT_AS_WELL:
         return best
     room = _MAX_BOTH_LENGTH - len(whole.text) - len("\n\n")
     behind = reader.behind(whole.text, room, first - _NEAR)
     if behind:
         return Extract(behind.heading, behind.text, before=whole.text)
-    return whole if first == fits[begin] else best
+    return whole if first >= fits[begin] else best
 
 
-def _beginning(paragraph: str) -> str:
+def beginning(paragraph: str) -> str:
     """Of a paragraph that is too long, the sentences that can be said."""
     if len(paragraph) <= MAX_LENGTH:
         return paragraph
@@ -195,13 +197,13 @@ class _Reader:
         fits += _WORDS * (found @ self._weights)
         return ends, fits
 
-    def within(self, paragraph: str) -> Iterator[int]:
-        """The sentences at the beginning of the article that are in a paragraph."""
-        for number, each in enumerate(self.sentences):
-            text = self._passages[each.passage].text[each.start : each.end]
-            if one_line(text) not in paragraph:
-                return
-            yield number
+    def fit_of_beginning(self, paragraph: str) -> float:
+        """How well the first paragraph alone fits; −∞ where its first sentence is not read."""
+        first = self.sentences[0]
+        text = self._passages[first.passage].text[first.start : first.end]
+        if one_line(text) not in paragraph:
+            return -np.inf
+        return float(self.fits(len(paragraph))[1][0])
 
     def widened(self, begin: int, end: int, most: int) -> int:
         """Where an extract may begin as well: with all before it in its section that fits too."""
@@ -261,8 +263,13 @@ def _token(passage: Passage, character: int, count: int) -> int:
 
 def _found(words: Sequence[str], text: str, language: str) -> Truths:
     """Which words are in a text."""
-    own = frozenset(tokens_of_article(text, language))
+    own = _words_of(text, language)
     return np.array([word in own for word in words], dtype=np.bool_)
+
+
+@lru_cache(maxsize=10_000)
+def _words_of(text: str, language: str) -> frozenset[str]:
+    return frozenset(tokens_of_article(normalise(text, keep_case=True), language))
 
 
 def _sums_before(rows: NDArray[Any]) -> NDArray[Any]:
