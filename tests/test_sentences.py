@@ -1,31 +1,53 @@
-"""The sentences of a message."""
+"""The parts of a message that may be asked about alone."""
 
 import pytest
 
-from bot.knowledge.language.sentences import sentences
+from bot.knowledge.language.sentences import both_ends, message_parts
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("", []),
-        ("ok", ["ok"]),
-        ("How do I return it?", ["How do I return it?"]),
-        ("How do I return it? pls", ["How do I return it? pls"]),
-        ("Hi!\nHow do I return it?", ["Hi!\nHow do I return it?"]),
-        ("Good morning! How do I return it?", ["Good morning!", "How do I return it?"]),
-        ("ขอคืนสินค้าค่ะ\nต้องทำยังไง", ["ขอคืนสินค้าค่ะ", "ต้องทำยังไง"]),
-        ("سلام وقت بخیر؟ چطور پس بفرستم؟", ["سلام وقت بخیر؟", "چطور پس بفرستم؟"]),
+        ("ok", []),
+        ("thanks", []),
+        ("hello", []),
+        ("How do I return it?", []),
+        ("How do I return it? pls", ["How do I return it?"]),
+        ("Hi!\nHow do I return it?", ["How do I return it?"]),
+        ("Good morning How can I pay? thx", ["How can I pay?", "Good morning How can I pay?"]),
+        ("Hilton sent it. Where is it?", ["Hilton sent it.", "Where is it?"]),
         ("I paid 3.50 today. Where is it now", ["I paid 3.50 today.", "Where is it now"]),
+        ("Chào shop, phí ship bao nhiêu ạ, cảm ơn shop nhiều", ["phí ship bao nhiêu ạ"]),
+        ("สวัสดีค่ะ ของอยู่ไหนแล้วคะ ขอบคุณมากค่ะ",
+         ["ของอยู่ไหนแล้วคะ", "สวัสดีค่ะ", "ขอบคุณมากค่ะ"]),
+        ("سلام\nبسته‌ام الان کجاست؟\nممنون", ["بسته‌ام الان کجاست؟", "سلام", "ممنون"]),
+        ("سلام خسته نباشید چطور باید سفارش بدم خیلی ممنون", ["چطور باید سفارش بدم"]),
     ],
 )  # fmt: skip
-def test_short_ones_join_a_neighbour(text: str, expected: list[str]) -> None:
-    assert list(sentences(text)) == expected
+def test_courtesies_and_other_sentences_are_left_out(text: str, expected: list[str]) -> None:
+    assert list(message_parts(text)) == expected
 
 
-def test_a_long_one_is_broken_at_pauses_and_loses_no_word() -> None:
+def test_a_long_sentence_is_broken_at_pauses_and_loses_no_word() -> None:
     words = [f"word{n}" for n in range(100)]
-    parts = list(sentences(" ".join(words)))
+    parts = list(message_parts(" ".join(words)))
     assert len(parts) > 1
     assert all(len(part) <= 160 for part in parts)
     assert " ".join(parts).split() == words
+
+
+def test_no_syllable_is_torn_apart() -> None:
+    assert all(part.startswith("ที่") for part in message_parts("ที่" * 200))
+
+
+@pytest.mark.parametrize(
+    "text", ["?" * 4000, "hi " * 1500, "ค่ะ " * 1000, "سلام" * 1000, "[" * 4000]
+)
+def test_repeated_signs_are_read_in_no_time(text: str) -> None:
+    assert all(part in text for part in message_parts(text))
+
+
+def test_of_a_long_text_both_ends_are_kept() -> None:
+    assert both_ends("short", 10) == "short"
+    assert both_ends("0123456789", 7) == "012 789"

@@ -1,37 +1,87 @@
-"""The sentences of a message: greetings and stories stand around what is asked."""
+"""The parts of a message: greetings, thanks and stories stand around what is asked."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 
-_END = re.compile(r"[.!?…؟۔。！？]+(?=\s|$)|\n+")
+_PARTICLE = "(?:ค่ะ|คะ|ค่า|ครับ|คับ|จ้า|จ้ะ|นะ)"
+"""Thai has no full stop; a polite particle before a space is one."""
+_END = re.compile(rf"[.!?…؟۔。！？]+(?=\s|$)|\n+|{_PARTICLE}(?=\s)")
 _PAUSE = re.compile(r"[,;:،؛]\s|\s")
-_SHORTEST = 8
+_SHORTEST = 4
 _LONGEST = 160
 """Characters; longer ones are broken at a pause."""
+_THAI_LEADING_VOWELS = "เแโใไ"
+
+_OPENINGS = (
+    r"(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|dear)"
+    r"(?: (?:there|team|shop|support))?",
+    r"(?:(?:dạ )?(?:xin )?ch[àa]o|alo|dạ)(?: (?:shop|ad|admin|bạn|ban|anh|chị|em|ạ))*",
+    r"(?:shop|ad) [ơo]i",
+    rf"(?:สวัสดี|หวัดดี){_PARTICLE}*",
+    r"سلام|درود|خسته نباش[یي][دن]|ببخش[یي][دن]",
+    r"(?:وقت|روز|صبح|عصر|شب)(?:تون|تان)? ?(?:به ?)?خ[یي]ر",
+)
+_CLOSINGS = (
+    r"please|pls|(?:many )?(?:thanks|thank you|thx|ty|cheers)"
+    r"(?: (?:so much|a lot|very much|in advance))?",
+    r"tks|(?:(?:em|mình) )?(?:xin )?c[ảáa]m [ơo]n"
+    r"(?: (?:shop|ad|bạn|ban|anh|chị|nhiều|trước|nha|nhé|ạ))*",
+    rf"(?:ขอบคุณ|ขอบใจ)(?:มาก|ๆ|ล่วงหน้า|เลย|นะ|{_PARTICLE})*",
+    r"(?:خ[یي]ل[یي] |بس[یي]ار )?(?:ممنون|متشکر|سپاسگزار)م?(?: م[یي].?شم)?",
+    r"مرس[یي]|سپاس|(?:با )?تشکر",
+)
+_LONGEST_COURTESY = 60
+_OPENING = re.compile(
+    rf"(?:(?:{'|'.join(_OPENINGS)})(?:(?<=[ก-๛])|(?!\w))\W{{0,3}})+", re.IGNORECASE
+)
+_CLOSING = re.compile(
+    rf"[\s,،]{{0,3}}(?<!\w)(?:(?:{'|'.join(_CLOSINGS)})\W{{0,3}})+$", re.IGNORECASE
+)
 
 
-def sentences(text: str) -> Iterator[str]:
-    """Parts of a message in their order; a line is one too. Very short ones join a neighbour."""
+def message_parts(text: str) -> Iterator[str]:
+    """What a message may ask: all but the courtesies around it, and each of its sentences.
+
+    A line is a sentence too. What is very short is none, and the whole message is no part of it.
+    """
+    whole = text.strip()
+    for part in dict.fromkeys((_without_courtesies(whole), *_sentences(whole))):
+        if _SHORTEST <= len(part) < len(whole):
+            yield part
+
+
+def _without_courtesies(text: str) -> str:
+    if opening := _OPENING.match(text):
+        text = text[opening.end() :]
+    end = max(len(text) - _LONGEST_COURTESY, 0)
+    closing = _CLOSING.search(text, end)
+    return text[: closing.start()].strip() if closing else text
+
+
+def _sentences(text: str) -> Iterator[str]:
     begin = 0
-    ends = [found.end() for found in _END.finditer(text)]
-    while ends and len(text[ends[-1] :].strip()) < _SHORTEST:
-        ends.pop()
-    for end in (*ends, len(text)):
+    for end in (*(found.end() for found in _END.finditer(text)), len(text)):
         while end - begin > _LONGEST:
-            pauses = [
-                found.end()
-                for found in _PAUSE.finditer(text, begin + _LONGEST // 2, begin + _LONGEST)
-            ]
-            cut = pauses[-1] if pauses else begin + _LONGEST
+            middle, most = begin + _LONGEST // 2, begin + _LONGEST
+            pauses = [found.end() for found in _PAUSE.finditer(text, middle, most)]
+            cut = pauses[-1] if pauses else _between_letters(text, middle, most)
             yield text[begin:cut].strip()
             begin = cut
-        if len(text[begin:end].strip()) >= _SHORTEST:
-            yield text[begin:end].strip()
-            begin = end
-    if text[begin:].strip():
-        yield text[begin:].strip()
+        yield text[begin:end].strip()
+        begin = end
+
+
+def _between_letters(text: str, least: int, most: int) -> int:
+    """The last place that is not within a syllable; `most` if there is none."""
+    for at in range(most, least, -1):
+        mark = unicodedata.category(text[at])[0] == "M"
+        if not mark and text[at - 1] not in _THAI_LEADING_VOWELS:
+            return at
+    return most
 
 
 def both_ends(text: str, most: int) -> str:
-    """A text, or of a longer one the beginning and the end."""
-    return text if len(text) <= most else f"{text[: most // 2]} {text[-most // 2 :]}"
+    """A text, or of a longer one the beginning and the end, at most so many characters."""
+    half = (most - 1) // 2
+    return text if len(text) <= most else f"{text[:half]} {text[-half:]}"

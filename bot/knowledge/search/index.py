@@ -15,7 +15,7 @@ from bot.knowledge.language.entities import Entity, EntityKind, EntityRecogniser
 from bot.knowledge.language.everyday import EVERYDAY
 from bot.knowledge.language.finglish import FinglishReader
 from bot.knowledge.language.normalising import normalise
-from bot.knowledge.language.sentences import both_ends, sentences
+from bot.knowledge.language.sentences import both_ends, message_parts
 from bot.knowledge.language.vietnamese import AccentRestorer
 from bot.knowledge.search.feedback import weighed
 from bot.knowledge.search.language_part import Found, JudgedQuery, LanguagePart, Query
@@ -25,12 +25,12 @@ from bot.knowledge.search.texts import Text, texts_of
 from bot.messages import Feedback
 
 _MAX_CHARACTERS = 400
-"""Of a message that are searched with as a whole, or as one sentence."""
+"""Of a message that are searched with as a whole, or as one part."""
 _MAX_READ = 2000
-"""Of a message of which the sentences are read. Who writes more says it at either end."""
-_MOST_SENTENCES = 3
+"""Of a message of which the parts are read. Who writes more says it at either end."""
+_MOST_PARTS = 3
 _MOST_TOKENS = 200
-"""Of a message and its sentences together: what a match costs grows with them."""
+"""Of a message and its parts together: what a match costs grows with them."""
 
 
 class Index:
@@ -183,17 +183,19 @@ class Index:
         language = self._detector.detect(text, language_hint)
         return self._query(*self._read(text, language), language)
 
-    def sentences(self, text: str, whole: Query) -> list[Query]:
-        """The sentences of a longer message that have most in common with the articles.
+    def parts_of(self, text: str, whole: Query) -> list[Query]:
+        """The parts of a message that have most in common with the articles.
 
         Args:
             whole: what was understood of all of it.
         """
         part = self._parts.get(whole.language)
-        read = [self._read(each, whole.language) for each in sentences(both_ends(text, _MAX_READ))]
-        if part is None or len(read) < 2:
+        if part is None:
             return []
-        telling = sorted(read, key=lambda each: -part.told(each[0]))[:_MOST_SENTENCES]
+        read = [
+            self._read(each, whole.language) for each in message_parts(both_ends(text, _MAX_READ))
+        ]
+        telling = sorted(read, key=lambda each: -part.told(each[0]))[:_MOST_PARTS]
         found: list[Query] = []
         tokens = len(whole.embedded.codes)
         for spelled, products in telling:

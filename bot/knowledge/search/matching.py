@@ -52,7 +52,7 @@ class Matcher:
         """
         index = self.index
         query = index.understand(text, language)
-        match = self._match(index, query, text, products, sentences=True)
+        match = self._match(index, query, text, products, in_parts=True)
         if match.outcome is Outcome.ANSWER or not topic or stands_alone(text):
             return match
         question = f"{topic[:_TOPIC_LENGTH]} {text}"
@@ -73,18 +73,18 @@ class Matcher:
         question: str,
         products: Sequence[str],
         *,
-        sentences: bool = False,
+        in_parts: bool = False,
     ) -> Match:
         """What is found for a message.
 
         Args:
             whole: what was understood of all of it.
-            sentences: one of its sentences is looked at instead where it is clearly surer.
+            in_parts: one of its parts is looked at instead where it is clearly surer.
         """
         query, own = whole, index.search(whole, whole.language, products)
         bar = _surety(own) + _CLEARLY_SURER
-        if sentences and bar < 1:
-            for part in index.sentences(question, whole):
+        if in_parts and bar < 1:
+            for part in index.parts_of(question, whole):
                 found = index.search(part, part.language, products)
                 if _surety(found) > bar:
                     query, own, bar = part, found, _surety(found)
