@@ -11,6 +11,7 @@ from bot.knowledge.articles.articles import (
     MAX_FILE_BYTES,
     Article,
     Problem,
+    parse_article,
     read_article,
     read_articles,
 )
@@ -280,3 +281,14 @@ def test_our_own_files_are_named_after_their_article_and_lie_in_its_language() -
     for path in KNOWLEDGE_BASE.rglob("*.md"):
         article = read(path)
         assert (article.language, article.id) == (path.parent.name, path.stem)
+
+
+def test_what_writers_note_for_each_other_is_told_to_nobody(tmp_path: Path) -> None:
+    head = "---\nid: points\nlanguage: en\ntitle: Points\n---\n"
+    body = "<!-- costs us 4 % -->\n\nOne point per <!-- a\n\nb -->dollar."
+    article = parse_article(tmp_path / "points.md", (head + body).encode())
+    assert isinstance(article, Article)
+    assert article.body == article.short_answer == "One point per dollar."
+    problem = parse_article(tmp_path / "points.md", f"{head}Text\n<!-- never told\n".encode())
+    assert isinstance(problem, Problem)
+    assert (problem.line, "has no end" in problem.message) == (7, True)

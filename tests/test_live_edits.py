@@ -517,6 +517,24 @@ def test_a_folder_that_never_was_is_a_wrong_setting(settings: Settings, tmp_path
         load_matcher(wrong)
 
 
+def test_a_folder_that_cannot_be_read_is_a_problem_until_it_can(
+    files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = ArticleFolder(files)
+    folder.refresh()
+    served: list[Sequence[Article]] = []
+    live = LiveArticles(folder, files, served.append)
+    with monkeypatch.context() as broken:
+        broken.setattr(ArticleFolder, "refresh", lambda self: 1 / 0)
+        asyncio.run(live.reload())
+        (problem,) = live.problems
+        assert "cannot be read (ZeroDivisionError" in problem
+    write(files, "returns", article("returns", "New."))
+    asyncio.run(live.reload())
+    assert live.problems == []
+    assert {each.body for each in served[-1]} == {"New.", "Two days."}
+
+
 # --- a peak ---
 
 

@@ -72,7 +72,12 @@ def said(text: str) -> list[str]:
         ("Marks that go **over\na line** end", "Marks that go over a line end"),
         ("See [the page](https://x.org/a_b).", "See the page (https://x.org/a_b)."),
         ("<https://x.org> or [a@x.org](mailto:a@x.org)", "https://x.org or a@x.org"),
-        ("2 * 3 * 4 snake_case_name <b>", "2 * 3 * 4 snake_case_name <b>"),
+        ("2 * 3 * 4 snake_case_name < b", "2 * 3 * 4 snake_case_name < b"),
+        ("A <b>bold</b> word<br>and a line", "A bold word and a line"),
+        ("See [the page][1] and [all][].\n\n[1]: https://x.org\n", "See the page and all."),
+        ("[Press](javascript:alert(1)) or [look](/help)", "Press or look (/help)"),
+        ("[1]: https://x.org\n\nText", "Text"),
+        ("```usher index``` reads it.\n\n## More\n", "usher index reads it."),
         ("> Quoted\n> twice", "Quoted twice"),
     ],
 )
@@ -112,6 +117,12 @@ def test_headings_are_plain_text_too() -> None:
     (passage,) = split_passages("T", "## The **bold** `one`\nText")
     assert passage.heading == "The bold one"
     assert passage.name == "T – The bold one"
+
+
+def test_a_heading_is_short_and_has_no_address() -> None:
+    (passage,) = split_passages("T", f"## See [the map](https://x.org) {'x' * 100}\nText")
+    assert passage.heading.startswith("See the map xxx")
+    assert len(passage.heading) == 80
 
 
 MARKED = st.sampled_from(

@@ -46,8 +46,16 @@ def test_without_a_file_or_with_an_empty_one_there_are_no_names(tmp_path: Path) 
         ("clara:\n  en: [machine]\nbrio:\n  en: [Machine]\n", 4, "also a name of 'clara'"),
         ("clara:\n  en: [purifier\n", 3, "not YAML"),
         ("? [a, b]\n: c\n", 1, "write 'id:'"),
-        (b"clara:\n  en: [\xff]\n", 1, "not UTF-8"),
-        (b"clara:\n  en: [\x00]\n", 1, "not YAML"),
+        (b"clara:\n  en: [\xff]\n", 2, "not UTF-8"),
+        (b"clara:\n  en: [\x00]\n", 2, "control character"),
+        ("[" * 20_000, 1, "lists within lists"),
+        ("{a: " * 3000, 1, "lists within lists"),
+        ("clara:\n  en: &l [aa]\n  vi: *l\n", 3, "aliases"),
+        ("clara:\n  en: [aa]\nclara:\n  vi: [bb]\n", 3, "twice"),
+        ("clara:\n  en: [aa]\n  en: [bb]\n", 3, "twice"),
+        ("clara:\n  english: [aa]\n", 2, "no language"),
+        ("clara:\n  en: [brio]\nbrio:\n  en: [bb]\n", 2, "id of another product"),
+        ("clara:\n  en: [ab]\nbrio:\n  en: [ＡＢ]\n", 4, "also a name of 'clara'"),
     ],
 )
 def test_a_mistake_is_told_with_its_line_and_what_to_do(
@@ -118,3 +126,13 @@ def test_no_article_about_another_product_than_the_one_that_is_named_is_offered(
         article = matcher.index.article(match.article_language, each.article)
         assert article is not None
         assert not article.products or product in article.products
+
+
+def test_a_shop_of_one_product_has_nothing_to_offer_about_another(
+    articles: list[Article], embedder: Embedder
+) -> None:
+    about_clara = [each for each in articles if each.products == ("clara",)]
+    index = Index(about_clara, embedder, products={"nova": "nova"})
+    match = Matcher(embedder, index, 0.9, 0.2).match("why is my nova so slow today?", "en")
+    assert match.outcome == "handoff"
+    assert match.candidates == ()

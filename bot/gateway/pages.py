@@ -16,6 +16,7 @@ from markdown_it import MarkdownIt
 from bot.errors import NotFound
 from bot.gateway.context import gateway_of
 from bot.help_links import SECTION, heading_anchor
+from bot.knowledge.articles.passages import plain_heading
 from bot.languages import LANGUAGE_NAMES, LANGUAGES
 from bot.texts import texts
 
@@ -116,8 +117,7 @@ def _as_html(body: str) -> str:
     seen: Counter[str] = Counter()
     for token, content in pairwise(tokens):
         if token.type == "heading_open":
-            plain = "".join(each.content for each in content.children or ())
-            anchor = heading_anchor(plain)
+            anchor = heading_anchor(plain_heading(content.content))
             seen[anchor] += 1
             # Links go to the first; two hyphens in a row are in no anchor.
             token.attrSet("id", f"{anchor}--{seen[anchor]}" if seen[anchor] > 1 else anchor)

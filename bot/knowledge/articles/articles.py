@@ -139,10 +139,21 @@ def _too_large(path: Path, content: bytes, most: int) -> Problem | None:
     return Problem(path, 1, f"larger than {most:,} bytes; split it")
 
 
-def parse_article(path: Path, content: bytes) -> Article | Problem:
-    """The content of a file as an article, or the problem with it."""
-    if problem := _too_large(path, content, MAX_FILE_BYTES):
-        return problem
+def _without_comments(body: str) -> tuple[str, bool]:
+    """A body without what writers note for each other, and whether the last note has no end."""
+    kept = list[str]()
+    while True:
+        before, begun, rest = body.partition("<!--")
+        kept.append(before)
+        if not begun:
+            return "".join(kept).strip(), False
+        _, ended, body = rest.partition("-->")
+        if not ended:
+            return "".join(kept).strip(), True
+
+
+def decoded(path: Path, content: bytes) -> str | Problem:
+    """The text of a file, with line breaks of one kind, or the problem with it."""
     try:
         text = content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except UnicodeDecodeError as error:
@@ -156,6 +167,16 @@ def parse_article(path: Path, content: bytes) -> Article | Problem:
             f"a control character (code {ord(control[0])}), as no text has; delete it, or save "
             "the file as UTF-8 text",
         )
+    return text
+
+
+def parse_article(path: Path, content: bytes) -> Article | Problem:
+    """The content of a file as an article, or the problem with it."""
+    if problem := _too_large(path, content, MAX_FILE_BYTES):
+        return problem
+    text = decoded(path, content)
+    if isinstance(text, Problem):
+        return text
     opening, _, rest = text.partition("\n")
     if opening.rstrip() != "---":
         return Problem(path, 1, "no front matter; begin the file with '---', keys and '---'")
@@ -166,7 +187,10 @@ def parse_article(path: Path, content: bytes) -> Article | Problem:
         front = parse_front_matter(rest[: closing.start()])
     except Mistake as mistake:
         return Problem(path, mistake.line + 1, str(mistake))
-    body = rest[closing.end() :].strip()
+    body, end_is_missing = _without_comments(rest[closing.end() :])
+    if end_is_missing:
+        line = text.count("\n", 0, text.rindex("<!--")) + 1
+        return Problem(path, line, "a comment has no end; write '-->' behind it")
     short_answer = first_paragraph(body)
     if not short_answer:
         line = text.count("\n", 0, len(opening) + 1 + closing.end()) + 2

@@ -92,7 +92,7 @@ def parse_front_matter(text: str) -> FrontMatter:
             1, f"the front matter is longer than {MAX_LENGTH:,} characters; write fewer questions"
         )
     try:
-        _refuse_bombs(text)
+        refuse_bombs(text)
         # Every scalar as the text that was typed: no date, number or `no` is turned into
         # something else, and no tag is obeyed.
         values = yaml.load(text, Loader=yaml.CBaseLoader)  # noqa: S506
@@ -112,7 +112,7 @@ def parse_front_matter(text: str) -> FrontMatter:
         raise _wrong_keys(error, text.split("\n")) from error
 
 
-def _refuse_bombs(text: str) -> None:
+def refuse_bombs(text: str) -> None:
     """Find what makes a small YAML text large or slow, before anything is built of it."""
     depth = 0
     for event in yaml.parse(text, Loader=yaml.CBaseLoader):

@@ -42,13 +42,15 @@ class LiveArticles:
         self._served: Sequence[Article] = folder.articles
         self._products = folder.products
         self._failure = ""
+        self._unread = ""
         self._told: frozenset[Problem] = frozenset()
         self._tell()
 
     @property
     def problems(self) -> list[str]:
         """What is not served as it was last saved, and what to do; empty when all is well."""
-        return [*map(str, self._folder.problems), *([self._failure] if self._failure else [])]
+        found = (*map(str, self._folder.problems), self._unread, self._failure)
+        return [each for each in found if each]
 
     async def reload(self, again: bool = False) -> None:
         """Serve what is on disk now. Of several at once the last one sees the last state.
@@ -65,7 +67,14 @@ class LiveArticles:
             await asyncio.to_thread(self._index)
 
     def _reload(self, again: bool) -> None:
-        self._folder.refresh()
+        try:
+            self._folder.refresh()
+        except Exception as error:  # the watch must go on: the next change may mend it
+            if not self._unread:
+                log.exception("articles cannot be read")
+            self._unread = f"the articles cannot be read ({error!r}); those of before are served"
+            return
+        self._unread = ""
         self._tell()
         articles, products = self._folder.articles, self._folder.products
         if (articles, products) == (self._served, self._products) and not (again and self._failure):

@@ -21,7 +21,7 @@ _MAX_SENTENCE_LENGTH = 130
 _MAX_STEP_LENGTH = 250
 MAX_PASSAGE_LENGTH = _MAX_NAME_LENGTH + 1 + _MAX_TEXT_LENGTH
 _HEADING = re.compile(r" {0,3}(#{1,6})(?:[ \t]|$)")
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
+_FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})")
 _STEP = re.compile(r"\s*(?:-|\d{1,9}[.)])\s")
 _NUMBER_OF_STEP = re.compile(r"\s*\d{1,9}[.)]\s*")
 _BULLET = re.compile(r"^[*+](?=\s)")
@@ -31,7 +31,13 @@ _RULE_MARKS = "-=*_"
 # Persian and Urdu marks, and the full-width ones of mixed texts, end sentences too. Thai has
 # none: there the spaces between phrases are the next best place.
 _SENTENCE_END = re.compile(r"[.!?…؟۔。！？][\"'”’»)\]]*(?=\s)")
-_markdown = MarkdownIt("commonmark", {"html": False})
+_DEFINITION = re.compile(r"\[[^\[\]]+\]:\s*\S+")
+"""Of a link that stands elsewhere: no text."""
+_REFERENCE = re.compile(r"\[([^\[\]]+)\]\[[^\[\]]*\]")
+_ADDRESS = re.compile(r"(?:https?|mailto|tel):|[/#]")
+"""What may be said of a link; scripts may not."""
+_markdown = MarkdownIt("commonmark")
+_markdown.validateLink = lambda url: True  # type: ignore # noqa: ARG005
 _MARKS = re.compile(r"[\\*_`\[<&]")
 _MAX_MARKED_LENGTH = 10_000
 _THAI_LEADING_VOWELS = "เแโใไ"
@@ -101,6 +107,8 @@ def _blocks(section: Section) -> Iterator[list[str]]:
     block, paragraph = list[str](), list[str]()
     for kind, line in (*_kinds(section.lines), (_Kind.TEXT, "")):
         text = _QUOTE.sub("", line.strip()) if kind is _Kind.TEXT else ""
+        if _DEFINITION.match(text):
+            continue
         if text and not text.startswith("|") and not _is_rule(text):
             paragraph.append(_BULLET.sub("-", text))
             continue
@@ -137,22 +145,30 @@ def _plain_lines(lines: Sequence[str]) -> list[str]:
     return _plain(whole).split("\n") if lines else []
 
 
-def _plain(text: str) -> str:
-    """Markdown as a chat can show it: without marks and escapes, links as text and address."""
+def plain_heading(text: str) -> str:
+    """A heading as it is said, searched for and linked to: one line, at most 80 characters."""
+    return one_line(_plain(text, addresses=False))[:_MAX_NAME_LENGTH]
+
+
+def _plain(text: str, *, addresses: bool = True) -> str:
+    """Markdown as a chat shows it: without marks, escapes and tags, links as text and address."""
     if len(text) > _MAX_MARKED_LENGTH or not _MARKS.search(text):
         return text
-    (line,) = _markdown.parseInline(text)
+    (line,) = _markdown.parseInline(_REFERENCE.sub(r"\1", text))
     said: list[str] = []
-    addresses: list[tuple[str, int]] = []
+    links: list[tuple[str, int]] = []
     for token in line.children or ():
         if token.type == "link_open":
-            addresses.append((str(token.attrGet("href")), len(said)))
+            links.append((str(token.attrGet("href")), len(said)))
         elif token.type == "link_close":
-            address, begin = addresses.pop()
-            if "".join(said[begin:]).strip() not in address:
+            address, begin = links.pop()
+            is_said = "".join(said[begin:]).strip() in address
+            if addresses and not is_said and _ADDRESS.match(address):
                 said.append(f" ({address})")
-        else:
-            said.append("\n" if token.type in {"softbreak", "hardbreak"} else token.content)
+        elif token.type in {"softbreak", "hardbreak"} or token.content.lower().startswith("<br"):
+            said.append("\n")
+        elif token.type != "html_inline":
+            said.append(token.content)
     return "".join(said)
 
 
@@ -222,7 +238,7 @@ def split_passages(title: str, body: str) -> list[Passage]:
     """
     passages: list[Passage] = []
     for number, section in enumerate(sections(body)):
-        heading = one_line(_plain(section.heading))
+        heading = plain_heading(section.heading)
         name = f"{title} – {heading}" if heading else title
         name = name[:_MAX_NAME_LENGTH]
         current: Passage | None = None

@@ -9,18 +9,20 @@ too. Without the file the ids are all that is known.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-from bot.knowledge.articles.articles import Problem, read_file
+from bot.knowledge.articles.articles import Problem, decoded, read_file
+from bot.knowledge.articles.front_matter import Mistake, refuse_bombs
 
 FILE = "products.yml"
 Names = Mapping[str, str]
 """What a product is called → its id."""
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
 _MAX_NAME_LENGTH = 60
 _HOW = "write 'id:' and below it languages with lists of names, as in 'en: [air purifier]'"
 
@@ -36,63 +38,62 @@ def read_products(folder: Path) -> Names | Problem:
 
 def parse_products(path: Path, content: bytes) -> Names | Problem:
     """The names in a file, or the problem with it."""
+    text = decoded(path, content)
+    if isinstance(text, Problem):
+        return text
     try:
-        tree = yaml.compose(content.decode("utf-8-sig"), yaml.SafeLoader)
-    except UnicodeDecodeError as error:
-        return Problem(path, 1, f"not UTF-8 at byte {error.start}; save the file as UTF-8")
+        refuse_bombs(text)
+        tree = yaml.compose(text, yaml.CBaseLoader)
+        return {} if tree is None else _names(tree)  # None: an empty file
+    except Mistake as mistake:
+        return Problem(path, mistake.line, str(mistake))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         what = getattr(error, "problem", None) or "it cannot be read"
         return Problem(path, mark.line + 1 if mark else 1, f"not YAML: {what}; {_HOW}")
+
+
+def _names(tree: yaml.Node) -> Names:
+    """
+    Raises:
+        Mistake: the first one.
+    """
     names: dict[str, str] = {}
-    for found in _names(tree):
-        if isinstance(found, _Mistake):
-            return Problem(path, found.line, found.message)
-        name, product, line = found
-        if names.setdefault(name, product) != product:
-            message = f"'{name}' is also a name of '{names[name]}'; of one of them, remove it"
-            return Problem(path, line, message)
+    products = dict(_pairs(tree, _ID, "no id; write it as the articles do"))
+    for product, languages in products.items():
+        for _, listed in _pairs(languages, _LANGUAGE, "no language; write 'en' or another code"):
+            if not isinstance(listed, yaml.SequenceNode):
+                raise Mistake(_line(listed), f"no list; {_HOW}")
+            for each in listed.value:
+                value = each.value if isinstance(each, yaml.ScalarNode) else ""
+                name = " ".join(unicodedata.normalize("NFKC", value).casefold().split())
+                if not 1 < len(name) <= _MAX_NAME_LENGTH:
+                    message = f"no name; write 2 to {_MAX_NAME_LENGTH} characters"
+                    raise Mistake(_line(each), message)
+                if names.setdefault(name, product) != product:
+                    message = f"'{name}' is also a name of '{names[name]}'; of one, remove it"
+                    raise Mistake(_line(each), message)
+                if name != product and name in products:
+                    raise Mistake(_line(each), f"'{name}' is the id of another product; remove it")
     return names
 
 
-class _Mistake:
-    def __init__(self, node: yaml.Node, message: str) -> None:
-        self.line = node.start_mark.line + 1
-        self.message = message
-
-
-def _names(tree: Any) -> Iterator[tuple[str, str, int] | _Mistake]:
-    """Name, product and line, as far as there is no mistake."""
-    if tree is None:  # an empty file
-        return
-    for product, languages in _pairs(tree):
-        if isinstance(product, _Mistake):
-            yield product
-            return
-        if not _ID.fullmatch(product.value):
-            yield _Mistake(product, f"'{product.value}' is no id; write it as the articles do")
-            return
-        for language, listed in _pairs(languages):
-            if isinstance(language, _Mistake):
-                yield language
-                return
-            if not isinstance(listed, yaml.SequenceNode):
-                yield _Mistake(listed, f"no list; {_HOW}")
-                return
-            for each in listed.value:
-                name = each.value if isinstance(each, yaml.ScalarNode) else ""
-                name = " ".join(name.lower().split())
-                if not 1 < len(name) <= _MAX_NAME_LENGTH:
-                    most = f"2 to {_MAX_NAME_LENGTH} characters"
-                    yield _Mistake(each, f"no name; write {most}, in quotes if it is a number")
-                    return
-                yield name, product.value, each.start_mark.line + 1
-
-
-def _pairs(node: yaml.Node) -> Iterator[tuple[Any, yaml.Node]]:
+def _pairs(node: yaml.Node, form: re.Pattern[str], wrong: str) -> Iterator[tuple[str, yaml.Node]]:
+    """Keys, each written once and in a form, with what stands below them."""
     if not isinstance(node, yaml.MappingNode):
-        yield _Mistake(node, _HOW), node
-        return
+        raise Mistake(_line(node), _HOW)
+    seen: set[str] = set()
     for key, value in node.value:
-        plain = isinstance(key, yaml.ScalarNode)
-        yield (key if plain else _Mistake(key, _HOW)), value
+        if not isinstance(key, yaml.ScalarNode):
+            raise Mistake(_line(key), _HOW)
+        if not form.fullmatch(key.value):
+            raise Mistake(_line(key), f"'{key.value}' is {wrong}")
+        if key.value in seen:
+            raise Mistake(_line(key), f"'{key.value}' stands here twice; put both lists together")
+        seen.add(key.value)
+        yield key.value, value
+
+
+def _line(node: yaml.Node) -> int:
+    line: int = node.start_mark.line + 1
+    return line
