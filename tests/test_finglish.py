@@ -22,7 +22,8 @@ def texts(language: str) -> list[str]:
 
 
 PERSIAN, ENGLISH = texts("fa"), texts("en")
-READER = FinglishReader(PERSIAN, ENGLISH)
+ASKED = [each for article in read_articles(KNOWLEDGE_BASE)[0] for each in article.questions]
+READER = FinglishReader([each for each in PERSIAN if each not in set(ASKED)], ASKED, ENGLISH)
 UNTAUGHT = FinglishReader([])
 DETECTOR = LanguageDetector(
     (language, text) for language in ("en", "vi", "fa") for text in texts(language)

@@ -116,13 +116,22 @@ class _Spelled:
 class FinglishReader:
     """Writes Finglish in Persian letters, as far as the words of a corpus tell."""
 
-    def __init__(self, persian: Iterable[str], english: Iterable[str] = ()) -> None:
+    def __init__(
+        self, told: Iterable[str], asked: Iterable[str] = (), english: Iterable[str] = ()
+    ) -> None:
         """
         Args:
-            persian: texts of the Persian articles.
+            told: what the Persian articles say.
+            asked: their example questions. One with a word that no other text has may be mistyped
+                and teaches nothing.
             english: texts of the English ones, whose words are known not to be Finglish.
         """
-        sentences = [*_EVERYDAY_SENTENCES, *(_words(each) for each in persian if _is_persian(each))]
+        sentences = [*_EVERYDAY_SENTENCES, *(_words(each) for each in told if _is_persian(each))]
+        typed = [_words(each) for each in asked if _is_persian(each)]
+        texts_with = Counter(word for words in typed for word in set(words))
+        known = {word for words in sentences for word in words}
+        known.update(word for word, texts in texts_with.items() if texts > 1)
+        sentences += [words for words in typed if known.issuperset(words)]
         seen = {word for words in sentences for word in words} | _VERBS
         # "میکنم" and "می‌کنم" are one word.
         joint = {word.replace(_JOINT, ""): word for word in sorted(seen) if _JOINT in word}

@@ -1,6 +1,6 @@
 """All articles of all languages: a message is read, then searched for, one language at a time."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
@@ -120,7 +120,15 @@ class Index:
             if each.language == language
         ]:
             return previous._finglish
-        return FinglishReader(_everything_in(persian), _everything_in(english))
+        return FinglishReader(
+            (text for article in persian for text in (article.title, article.body)),
+            (question for article in persian for question in article.questions),
+            (
+                text
+                for article in english
+                for text in (article.title, *article.questions, article.body)
+            ),
+        )
 
     def _unchanged(
         self, later: "Index", articles: Mapping[str, Sequence[Article]]
@@ -260,11 +268,6 @@ class Index:
 
 def _products_among(entities: Sequence[Entity]) -> frozenset[str]:
     return frozenset(each.value for each in entities if each.kind is EntityKind.PRODUCT)
-
-
-def _everything_in(articles: Sequence[Article]) -> Iterator[str]:
-    for article in articles:
-        yield from (article.title, *article.questions, article.body)
 
 
 def _accents(embedder: Embedder) -> dict[str, Vectors]:
