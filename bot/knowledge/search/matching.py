@@ -13,8 +13,8 @@ from bot.messages import Candidate, Match, Outcome
 _TOPIC_LENGTH = 300
 """Characters: a follow-up of a follow-up of a follow-up must still be read to its end."""
 _ABOUT_THE_TOPIC = 0.4
-"""Share of a follow-up's words that the answer must have. "thanks" has none; "how is the weather" has
-some by chance where an article has many example questions."""
+"""Share of a follow-up's words that the answer must have. "thanks" has none; "how is the weather"
+has some by chance where an article has many example questions."""
 
 _CLEARLY_SURER = 0.2
 """Than the whole message: what surrounds a question tells what it is about, or hides it."""
