@@ -36,11 +36,18 @@ _DEFINITION = re.compile(r"\[[^\[\]]+\]:\s*\S+")
 _REFERENCE = re.compile(r"\[([^\[\]]+)\]\[[^\[\]]*\]")
 _ADDRESS = re.compile(r"(?:https?|mailto|tel):|[/#]")
 """What may be said of a link; scripts may not."""
-_markdown = MarkdownIt("commonmark")
-_markdown.validateLink = lambda url: True  # type: ignore # noqa: ARG005
 _MARKS = re.compile(r"[\\*_`\[<&]")
 _MAX_MARKED_LENGTH = 10_000
 _THAI_LEADING_VOWELS = "เแโใไ"
+
+
+class _Markdown(MarkdownIt):
+    def validateLink(self, url: str) -> bool:  # noqa: ARG002, N802
+        """Every link is read as one, or it would be said with its marks."""
+        return True
+
+
+_markdown = _Markdown("commonmark")
 
 
 @dataclass(frozen=True)

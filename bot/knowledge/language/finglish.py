@@ -20,14 +20,12 @@ from bot.knowledge.language.chat_persian import (
     EVERYDAY_CHAT,
     PAST_STEMS,
     PRESENT_STEMS,
-    SAID_WITH_N,
     TYPED_SHORT,
 )
 from bot.knowledge.language.common_words import ENGLISH, ENGLISH_ANYWHERE
 from bot.knowledge.language.normalising import normalise
+from bot.knowledge.language.persian_sounds import JOINT, WORST, Spelled, cost, hear, spell
 
-_JOINT = "_"
-"""Stands for the half-space inside of a Persian word while it is counted."""
 _WORD = re.compile(r"\w+")
 _LATIN_WORD = re.compile(r"(?<!\w)[a-z]+(?:['’][a-z]+)*(?!\w)", re.IGNORECASE)
 _PERSIAN = re.compile("[آ-ی]")
@@ -35,44 +33,10 @@ _PERSIAN_WORD = re.compile("[آ-ی_]*[آ-ی]")
 _LONGEST = 24
 """Letters of a Latin word that is looked up; what is longer is no word."""
 
-# Consonants that are confused with each other have one letter as a key; of those, letters that
-# differ in case are spelled differently with care.
-_CONSONANTS = dict(zip("بپتطثجچحخدذرزژسشصضظغفقکگلمنه", "bpttsjChXdzrzJsSszzGfGkglmnh", strict=True))
-_VOWEL_LETTERS = {"آ": "A", "ا": "A", "ی": "I", "ع": "'"}
-_SOUNDS = re.compile("kh|gh|sh|ch|zh|ph|ck|[bcdfghjklmnpqrstvwxz]|[aeiouy]+")
-_DIGRAPHS = {"kh": "X", "gh": "G", "sh": "S", "ch": "C", "zh": "J", "ph": "f", "ck": "k"}
-_SINGLE = {"q": "G", "x": "X", "w": "v", "c": "k"}
-_LONG_VOWELS = (("oo", "u"), ("ou", "u"), ("ee", "i"), ("aa", "a"))
-_KEY = str.maketrans("GJ", "gj")
-_CARELESS = {("G", "g"): 0.5, ("J", "j"): 0.2, ("g", "G"): 1.5, ("j", "J"): 0.5}
-"""Cost of a Latin consonant, second, for a Persian one."""
-
-# What it costs to write a Persian vowel letter as a Latin one, or not at all (""). A first alef
-# ("0") says only that there is some vowel; one before n or m ("N") is said u in chat. E is the last
-# h of "dokme", ' the silent ain.
-_VOWELS = {
-    "A": {"a": 0.0, "o": 1.2, "u": 1.2, "e": 2.0, "": 1.2},
-    "N": {"a": 0.0, "o": 0.5, "u": 0.5, "e": 2.0, "": 1.2},
-    "0": {"a": 0.0, "e": 0.0, "o": 0.0, "u": 0.8, "i": 0.8, "": 0.8},
-    "U": {"u": 0.0, "o": 0.0, "": 1.2},
-    "I": {"i": 0.0, "y": 0.0, "e": 0.8, "": 1.2},
-    "E": {"e": 0.0, "a": 0.5, "": 0.8},
-    "'": {"a": 0.0, "e": 0.0, "o": 0.0, "": 0.0},
-}
-_NEVER = 3.0
-_SHORT = {"a": 0.15, "e": 0.15, "o": 0.15, "y": 0.4, "i": 0.8, "u": 0.8}
-"""Cost of a vowel for which Persian has no letter."""
-
-_NO_ALEF = 1.0
-"""Cost of a first vowel that Persian would have written."""
-_ENDS = 0.4
-"""Cost of a last vowel for which there is no letter: the link "e" to the next word."""
-
 _STEEP = 2.5
 """Nepers that a cost of 1 makes a word less probable."""
-_WORST = 2.0
 _WORST_OF_LETTER = 0.2
-"""Cost from which on a word is not taken for another, at most and for each of its letters."""
+"""Cost for each letter from which on a word is not taken for another."""
 _MOST_READINGS = 6
 _EXACT = 0.4
 """Cost up to which a word is itself, and no other one with an ending."""
@@ -82,8 +46,6 @@ _KEPT = 2e-5
 """Probability of an English word inside of Finglish."""
 _NOT_SEEN = 1.0
 """How often a form of a verb counts as seen that no text has."""
-_MOST_WAYS = 8
-"""In which one word is spelled."""
 _UNKNOWN = 2e-5
 """Probability of a word that a language does not have."""
 _EVIDENCE = 1.0
@@ -103,14 +65,6 @@ class _Reading:
     known: str
     """The word that is counted."""
     cost: float
-
-
-@dataclass(frozen=True)
-class _Spelled:
-    """A word as it sounds: consonants, and the vowels before each and behind the last."""
-
-    consonants: str
-    vowels: tuple[str, ...]
 
 
 class FinglishReader:
@@ -134,22 +88,22 @@ class FinglishReader:
         sentences += [words for words in typed if known.issuperset(words)]
         seen = {word for words in sentences for word in words} | _VERBS
         # "میکنم" and "می‌کنم" are one word.
-        joint = {word.replace(_JOINT, ""): word for word in sorted(seen) if _JOINT in word}
+        joint = {word.replace(JOINT, ""): word for word in sorted(seen) if JOINT in word}
         self._counts: dict[str, float] = dict.fromkeys(_VERBS, _NOT_SEEN)
         self._pairs: Counter[tuple[str, str]] = Counter()
         for words in sentences:
             words = [joint.get(word, word) for word in words]
-            parts = [part for word in words for part in word.split(_JOINT)]
+            parts = [part for word in words for part in word.split(JOINT)]
             for some in (words, parts) if len(parts) > len(words) else (words,):
                 for word in some:
                     self._counts[word] = self._counts.get(word, 0.0) + 1.0
                 self._pairs.update(pairwise(some))
         self._total = sum(self._counts.values()) + 1.0
-        self._spellings: dict[str, list[tuple[str, _Spelled]]] = defaultdict(list)
+        self._spellings: dict[str, list[tuple[str, Spelled]]] = defaultdict(list)
         for word in self._counts:
             if _PERSIAN_WORD.fullmatch(word):
-                for spelled in _spell(word):
-                    self._spellings[spelled.consonants.translate(_KEY)].append((word, spelled))
+                for spelled in spell(word):
+                    self._spellings[spelled.key].append((word, spelled))
         self._english = dict(_COMMON_ENGLISH)
         taught = Counter(word for text in english for word in _LATIN_WORD.findall(text.lower()))
         total = taught.total()
@@ -218,18 +172,18 @@ class FinglishReader:
             ending = ENDINGS.get(word[-length:])
             if ending is not None:
                 for stem in self._alike(word[:-length]):
-                    cost = stem.cost + _DERIVED
-                    if cost < _WORST:
-                        yield _Reading(_ended(stem.text, ending), stem.known, cost)
+                    away = stem.cost + _DERIVED
+                    if away < WORST:
+                        yield _Reading(_ended(stem.text, ending), stem.known, away)
 
     def _alike(self, word: str) -> Iterator[_Reading]:
         """Words that sound like a Latin one."""
-        worst = min(_WORST, _WORST_OF_LETTER * (len(word) + 1))
-        for heard in _hear(word):
-            for known, spelled in self._spellings.get(heard.consonants.translate(_KEY), ()):
-                cost = _cost(spelled, heard)
-                if cost < worst:
-                    yield _Reading(known.replace(_JOINT, " "), known, cost)
+        worst = min(WORST, _WORST_OF_LETTER * (len(word) + 1))
+        for heard in hear(word):
+            for known, spelled in self._spellings.get(heard.key, ()):
+                away = cost(spelled, heard)
+                if away < worst:
+                    yield _Reading(known.replace(JOINT, " "), known, away)
 
     def _share(self, word: str) -> float:
         return self._counts.get(word, 0.0) / self._total
@@ -278,116 +232,11 @@ def _is_persian(text: str) -> bool:
 
 
 def _words(text: str) -> list[str]:
-    return _WORD.findall(normalise(text.replace("\u200c", _JOINT)))
+    return _WORD.findall(normalise(text.replace("\u200c", JOINT)))
 
 
 def _ended(stem: str, ending: str) -> str:
     return f"{stem} ا{ending}" if stem[-1] == "ه" and ending[0] in "شمت" else stem + ending
-
-
-def _spell(word: str) -> list[_Spelled]:
-    """All ways in which a Persian word may sound."""
-    # Of each: consonants, vowels before them, vowels behind the last one.
-    ways: list[tuple[str, tuple[str, ...], str]] = [("", (), "")]
-    for place in range(len(word)):
-        sounds = _sounds_of(word, place)
-        ways = [
-            (consonants + sound, (*vowels, open_vowels), "")
-            if is_consonant
-            else (consonants, vowels, open_vowels + sound)
-            for consonants, vowels, open_vowels in ways
-            for is_consonant, sound in sounds
-        ][:_MOST_WAYS]
-    if word in SAID_WITH_N:
-        ways = [(consonants + "n", (*vowels, rest), "") for consonants, vowels, rest in ways]
-    return [_Spelled(consonants, (*vowels, rest)) for consonants, vowels, rest in ways]
-
-
-def _sounds_of(word: str, place: int) -> list[tuple[bool, str]]:
-    """What a letter may sound like: whether as a consonant, and as which; "" is not at all."""
-    letter, before, after = word[place], word[:place][-1:], word[place + 1 : place + 2]
-    if letter == "ه" and before and before not in "اآ" and after in ("", _JOINT):
-        return [(True, "h"), (False, "E")]
-    if letter in _CONSONANTS:
-        return [(True, _CONSONANTS[letter])]
-    if letter == "و":
-        if not before or word.endswith("شود"):  # said "shavad"; "shod" is another word
-            return [(True, "v")]
-        silent = [(False, "")] if before == "خ" and after else []  # as in "khahar"
-        return [(True, "v"), (False, "U"), *silent]
-    if letter == "ا" and not before:
-        return [(False, "0"), (False, "")] if after in ("و", "ی") else [(False, "0")]  # "in"
-    if letter in "آا" and after in ("ن", "م"):
-        return [(False, "N")]
-    return [(False, _VOWEL_LETTERS.get(letter, ""))]
-
-
-def _hear(word: str) -> list[_Spelled]:
-    """All ways in which a Latin word may sound."""
-    plain = re.sub("['’]", "", word)
-    for long, short in _LONG_VOWELS:
-        plain = plain.replace(long, short)
-    variants = {plain}
-    if "x" in plain:
-        variants.add(plain.replace("x", "ks"))
-    if "c" in plain:
-        variants.add(re.sub("c(?=[eiy])", "s", plain))
-    if plain.endswith("eh"):
-        variants.add(plain[:-1])
-    if "ow" in plain:
-        variants.add(plain.replace("ow", "o"))
-    return [_sounds(each) for each in sorted(variants)]
-
-
-def _sounds(word: str) -> _Spelled:
-    consonants, vowels, open_vowels = "", [], ""
-    for sound in _SOUNDS.findall(word):
-        if sound[0] in "aeiouy":
-            open_vowels += sound
-            continue
-        consonant = _DIGRAPHS.get(sound) or _SINGLE.get(sound, sound)
-        if consonants.endswith(consonant) and not open_vowels:
-            continue  # "avval"
-        consonants += consonant
-        vowels.append(open_vowels)
-        open_vowels = ""
-    return _Spelled(consonants, (*vowels, open_vowels))
-
-
-def _cost(persian: _Spelled, latin: _Spelled) -> float:
-    """How badly two agree whose consonants are alike; 0 is perfectly."""
-    cost = 0.0
-    for pair in zip(persian.consonants, latin.consonants, strict=True):
-        cost += _CARELESS.get(pair, 0.0)
-    if latin.vowels[0] and not persian.vowels[0]:
-        cost += _NO_ALEF
-    if latin.vowels[-1] and not persian.vowels[-1]:
-        cost += _ENDS
-    for pair in zip(persian.vowels, latin.vowels, strict=True):
-        cost += _vowel_cost(*pair)
-        if cost >= _WORST:
-            break
-    return cost
-
-
-@lru_cache(8192)
-def _vowel_cost(persian: str, latin: str) -> float:
-    """Of Persian vowel letters between two consonants written as Latin ones: edit distance."""
-    row = [0.0]
-    for vowel in latin:
-        row.append(row[-1] + _SHORT[vowel])
-    for letter in persian:
-        costs = _VOWELS[letter]
-        above, row = row, [row[0] + costs[""]]
-        for place, vowel in enumerate(latin):
-            row.append(
-                min(
-                    above[place] + costs.get(vowel, _NEVER),
-                    above[place + 1] + costs[""],
-                    row[place] + _SHORT[vowel],
-                )
-            )
-    return row[-1]
 
 
 def _verbs() -> Iterator[str]:
