@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bot.knowledge.embedding.cache import Codes, Vectors
-from bot.knowledge.search.late_interaction import TokenBags, directions, mean_direction
+from bot.knowledge.search.late_interaction import TokenBags, directions, mean_direction, shifted
 
 DIMENSIONS = 8
 Bags = Sequence[Sequence[Codes]]
@@ -189,3 +189,12 @@ def test_a_text_without_tokens_points_nowhere() -> None:
     nowhere = mean_direction(np.zeros((0, DIMENSIONS), dtype=np.int8))
     assert nowhere.shape == (DIMENSIONS,)
     assert not nowhere.any()
+
+
+def test_shifted_directions_are_unit_vectors_moved_one_way() -> None:
+    random = np.random.default_rng(1)
+    before, shift = directions(text(random, 5)), random.normal(size=DIMENSIONS)
+    after = shifted(before, shift)
+    assert np.linalg.norm(after, axis=1) == pytest.approx(np.ones(5))
+    assert (after @ shift > before @ shift).all()
+    assert shifted(before, 0.0) == pytest.approx(before)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from bot.knowledge.articles.articles import Article, read_articles
 from bot.knowledge.articles.passages import Passage
+from bot.knowledge.embedding.cache import Embedded, Role
 from bot.knowledge.embedding.embedder import Embedder
 from bot.knowledge.search.index import Index
 from bot.knowledge.search.matching import Matcher
@@ -59,6 +60,25 @@ LATER = datetime(2100, 1, 1, tzinfo=UTC)
 def articles() -> list[Article]:
     found, _ = read_articles(ROOT / "knowledge_base")
     return [article for article in found if article.id in IDS]
+
+
+class CountingEmbedder(Embedder):
+    """Tells how many tokens each text had that was embedded for a match."""
+
+    tokens: list[int]
+
+    def encode(self, texts: Sequence[str], role: Role) -> list[Embedded]:
+        found = super().encode(texts, role)
+        self.tokens += [len(each.codes) for each in found]
+        return found
+
+
+@pytest.fixture
+def counting(embedder: Embedder) -> CountingEmbedder:
+    """The same model and cache."""
+    counting = CountingEmbedder.__new__(CountingEmbedder)
+    vars(counting).update(vars(embedder), tokens=[])
+    return counting
 
 
 @pytest.fixture(scope="session")
@@ -277,6 +297,15 @@ def test_a_long_message_stands_for_itself(matcher: Matcher) -> None:
     assert match.question == message
 
 
+def test_thanks_are_not_searched_for_with_the_question_before(
+    articles: list[Article], counting: CountingEmbedder
+) -> None:
+    matcher = Matcher(counting, Index(articles, counting), 0.9, 0.2)
+    counting.tokens.clear()
+    matcher.match("cảm ơn", "vi", topic="Giao hàng mất bao lâu?")
+    assert len(counting.tokens) == 1
+
+
 # One index after the other.
 
 
@@ -427,6 +456,24 @@ def test_articles_without_words_are_indexed_and_not_found(embedder: Embedder) ->
     ]
     match = Matcher(embedder, Index(blank, embedder), 0.9, 0.2).match("where is my parcel", "en")
     assert match.outcome is Outcome.HANDOFF
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("oà ", "How do I change the filter? ", "\ufdfa ", "㌀ ㌍ ", "<b>x</b>", "!?.,;:", "x"),
+        *("เปลี่ยนไส้กรองยังไงคะ ", "ฎฬฮฌฑ ", "فیلتر را چطور عوض کنم؟ ", "锎锿镄钔锘铹. ", "a@b.co "),
+        "How do I change it?\nBao lâu thì giao tới?\nเปลี่ยนไส้กรองยังไง\nفیلتر را چطور عوض کنم\n",
+    ],
+)
+def test_what_is_embedded_of_a_message_is_bounded(
+    articles: list[Article], counting: CountingEmbedder, text: str
+) -> None:
+    matcher = Matcher(counting, Index(articles, counting), 0.9, 0.2)
+    counting.tokens.clear()
+    matcher.match((text * 4000)[:4000], "en")
+    window = 96
+    assert sum(counting.tokens) <= 2 * window
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])

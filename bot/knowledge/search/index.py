@@ -29,7 +29,7 @@ _MAX_CHARACTERS = 400
 _MAX_READ = 2000
 """Of a message of which the parts are read. Who writes more says it at either end."""
 _MOST_PARTS = 3
-_MOST_TOKENS = 200
+_MOST_TOKENS = 130
 """Of a message and its parts together: what a match costs grows with them."""
 
 
@@ -243,6 +243,10 @@ class Index:
     def shared(self, query: Query, article: Article) -> float:
         """Share of a message's words, weighed by how rare they are, that an article has, 0–1."""
         return self._parts[article.language].shared(query, article)
+
+    def most_shared(self, query: Query) -> float:
+        """The largest such share of any article, 0–1."""
+        return max((part.most_shared(query) for part in self._parts.values()), default=0.0)
 
     def extract(self, query: Query, article: Article) -> Extract:
         """What of an article answers a question."""

@@ -17,12 +17,20 @@ from bot.knowledge.search.classifier import Rows
 Scores = NDArray[np.float32]
 
 _NOWHERE = -1.0
+_NO_LENGTH = 1e-6
 
 
 def directions(codes: Codes) -> Vectors:
     """Unit vectors of tokens, (tokens, dimensions)."""
     unit: Vectors = codes.astype(np.float32) / _lengths(codes)[:, None]
     return unit
+
+
+def shifted(directions: Vectors, shift: Vectors | float) -> Vectors:
+    """The same with something added to each, as unit vectors again."""
+    moved: Vectors = directions + shift
+    moved /= np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), _NO_LENGTH)
+    return moved
 
 
 def _lengths(codes: Codes) -> Scores:

@@ -56,13 +56,16 @@ class Matcher:
         match = self._match(index, query, text, products, in_parts=True)
         if match.outcome is Outcome.ANSWER or not topic or stands_alone(text):
             return match
+        leans = leans_on_topic(text)
+        if not leans and index.most_shared(query) < _ABOUT_THE_TOPIC:
+            return match
         question = f"{topic[:_TOPIC_LENGTH]} {text}"
         followed = self._match(index, index.understand(question, language), question, products)
         if followed.outcome is not Outcome.ANSWER:
             return match
         answer = index.article(followed.article_language, followed.candidates[0].article)
         shared = index.shared(query, answer) if answer else 0.0
-        if shared < _ABOUT_THE_TOPIC and not leans_on_topic(text):
+        if shared < _ABOUT_THE_TOPIC and not leans:
             return match
         # What the message itself is like decides whether it is a question at all.
         return replace(followed, language=match.language, vector=match.vector)
