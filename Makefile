@@ -16,8 +16,8 @@ run: setup  ## set up whatever is missing, start everything, print the addresses
 
 test: setup-dev  ## run every test; as root on Debian it installs Chromium and PostgreSQL for them
 	@sh tests/install.sh
-	$(PYTHON) -m pytest tests --ignore=tests/e2e --numprocesses logical --dist loadfile
 	.venv/bin/usher prepare
+	$(PYTHON) -m pytest tests --ignore=tests/e2e --numprocesses logical --dist loadfile
 	$(PYTHON) -m pytest tests/e2e
 
 CRASH_KILLS = 2000

@@ -1,6 +1,7 @@
 """Real parts for the tests: the bundled Valkey, SQLite, PostgreSQL and a served gateway."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -198,11 +199,19 @@ def small_knowledge_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def embedder(tmp_path_factory: pytest.TempPathFactory) -> "Embedder":
-    """The bundled model, shared by the tests of one run, and what it has made of texts so far."""
+    """The bundled model, shared by the tests of one run, and what it has made of texts so far.
+
+    What `usher prepare` has embedded is copied: the shop's own texts take two minutes.
+    """
     from bot.knowledge.embedding import bundled  # few tests need its libraries
+    from bot.knowledge.embedding.cache import path_of
     from bot.knowledge.embedding.embedder import Embedder
 
-    return Embedder(bundled.NAME, tmp_path_factory.mktemp("vectors"))
+    folder = tmp_path_factory.mktemp("vectors")
+    prepared = path_of(load_settings().data_dir / "vectors", bundled.NAME)
+    if prepared.exists():
+        shutil.copy(prepared, folder)
+    return Embedder(bundled.NAME, folder)
 
 
 Serve = Callable[..., httpx.Client]

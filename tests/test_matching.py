@@ -73,7 +73,7 @@ class CountingEmbedder(Embedder):
         return found
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def counting(embedder: Embedder) -> CountingEmbedder:
     """The same model and cache."""
     counting = CountingEmbedder.__new__(CountingEmbedder)
@@ -82,8 +82,8 @@ def counting(embedder: Embedder) -> CountingEmbedder:
 
 
 @pytest.fixture(scope="session")
-def matcher(articles: list[Article], embedder: Embedder) -> Matcher:
-    return Matcher(embedder, Index(articles, embedder), 0.9, 0.2)
+def matcher(articles: list[Article], counting: CountingEmbedder) -> Matcher:
+    return Matcher(counting, Index(articles, counting), 0.9, 0.25)
 
 
 def of(language: str, articles: Sequence[Article], *without: str) -> list[Article]:
@@ -298,9 +298,8 @@ def test_a_long_message_stands_for_itself(matcher: Matcher) -> None:
 
 
 def test_thanks_are_not_searched_for_with_the_question_before(
-    articles: list[Article], counting: CountingEmbedder
+    matcher: Matcher, counting: CountingEmbedder
 ) -> None:
-    matcher = Matcher(counting, Index(articles, counting), 0.9, 0.2)
     counting.tokens.clear()
     matcher.match("cảm ơn", "vi", topic="Giao hàng mất bao lâu?")
     assert len(counting.tokens) == 1
@@ -442,7 +441,7 @@ def test_a_single_article_is_found_by_its_own_questions_and_no_others(
 def test_articles_that_are_all_the_same_are_not_told_apart(
     articles: list[Article], embedder: Embedder
 ) -> None:
-    many = [replace(articles[0], id=f"same-{number}") for number in range(300)]
+    many = [replace(articles[0], id=f"same-{number}") for number in range(100)]
     match = Matcher(embedder, Index(many, embedder), 0.9, 0.2).match(articles[0].title, "en")
     assert len(chances(match)) == 3
     assert max(chances(match)) < 0.34
@@ -467,9 +466,8 @@ def test_articles_without_words_are_indexed_and_not_found(embedder: Embedder) ->
     ],
 )
 def test_what_is_embedded_of_a_message_is_bounded(
-    articles: list[Article], counting: CountingEmbedder, text: str
+    matcher: Matcher, counting: CountingEmbedder, text: str
 ) -> None:
-    matcher = Matcher(counting, Index(articles, counting), 0.9, 0.2)
     counting.tokens.clear()
     matcher.match((text * 4000)[:4000], "en")
     window = 96
