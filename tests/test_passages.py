@@ -97,6 +97,11 @@ def test_the_short_answer_is_plain_text(body: str, short_answer: str) -> None:
         ("[page](https://x.org) ![alt](a.png)", ["page (https://x.org) alt"]),
         ("a  \nb\\\nc", ["a", "b", "c"]),
         ("| What | Price |\n|:--|--:|\n| **Brio** | 5 \\| 6 |", ["What – Price", "Brio – 5 | 6"]),
+        (
+            "Days:\n| | City | Else |\n|-|-|-|\n| Brio | 1 | 3 |\n| Volta | 4 | – |\n| | ✓ | | x |",
+            ["Days:", "Brio – City: 1 – Else: 3", "Volta – City: 4", "City: ✓ – x"],
+        ),
+        ("| a | b | c |\n| d | e | f |", ["a – b – c", "d – e – f"]),
         ("Prices:\n| a | |\n| - | - |\n| | b |\nEnd", ["Prices:", "a", "b", "End"]),
         ("```\n# a\n\n  *b* | c\n```", ["# a", "*b* | c"]),
         ("2 * 3 * 4 and snake_case", ["2 * 3 * 4 and snake_case"]),

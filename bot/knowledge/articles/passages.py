@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from itertools import chain
+from itertools import chain, zip_longest
 
 from markdown_it import MarkdownIt
 
@@ -28,6 +28,8 @@ _BULLET = re.compile(r"^[*+](?=\s)")
 _QUOTE = re.compile(r"^(?:>[ \t]?)+")
 _CELL_END = re.compile(r"(?<!\\)\|")
 _RULE_MARKS = "-=*_"
+_PAIR = 2
+"""Columns of a table whose rows need no header: "Basket – 54 mm"."""
 # Persian and Urdu marks, and the full-width ones of mixed texts, end sentences too. Thai has
 # none: there the spaces between phrases are the next best place.
 _SENTENCE_END = re.compile(r"[.!?…؟۔。！？][\"'”’»)\]]*(?=\s)")
@@ -111,19 +113,24 @@ def first_paragraph(body: str) -> str:
 
 def _blocks(section: Section) -> Iterator[list[str]]:
     """Lines in plain text that no blank line parts; what is code stays as it is."""
-    block, paragraph = list[str](), list[str]()
+    block, paragraph, table = list[str](), list[str](), list[str]()
     for kind, line in (*_kinds(section.lines), (_Kind.TEXT, "")):
         text = _QUOTE.sub("", line.strip()) if kind is _Kind.TEXT else ""
         if _DEFINITION.match(text):
             continue
-        if text and not text.startswith("|") and not _is_rule(text):
+        if text.startswith("|"):
+            table.append(text)
+            continue
+        if table:
+            block += _plain_lines(paragraph)
+            block += _rows(table)
+            paragraph, table = [], []
+        if text and not _is_rule(text):
             paragraph.append(_BULLET.sub("-", text))
             continue
         block += _plain_lines(paragraph)
         paragraph = []
-        if text.startswith("|"):
-            block += filter(None, [_row(text)])
-        elif kind is _Kind.CODE and line.strip():
+        if kind is _Kind.CODE and line.strip():
             block.append(line)
         elif block:
             yield block
@@ -136,12 +143,30 @@ def _is_rule(line: str) -> bool:
     return len(marks) > 2 and marks[0] in _RULE_MARKS and not marks.strip(marks[0])
 
 
-def _row(line: str) -> str:
-    """A row of a table; empty: it only rules."""
-    cells = [cell.strip() for cell in _CELL_END.split(line)]
-    if all(set(cell) <= set(":-") for cell in cells):
-        return ""
-    return " – ".join(filter(None, map(_plain, cells)))
+def _rows(table: Sequence[str]) -> Iterator[str]:
+    """The rows of a table that say something, a line each.
+
+    Where there are more than two columns, the cells of a row say their columns' names, since it
+    is said without the others: "Volta – Large cities: 4 days – Elsewhere: 8 days".
+    """
+    rows = [_cells(line) for line in table]
+    names: Sequence[str] = ()
+    if len(rows) > 1 and _only_rules(rows[1]) and len(rows[0]) > _PAIR:
+        _, *names = rows.pop(0)
+    for row in rows:
+        named = zip_longest(row, ("", *names[: len(row) - 1]), fillvalue="")
+        said = [f"{name}: {cell}" if name else cell for cell, name in named if cell.strip("-–—")]
+        if said and not _only_rules(row):
+            yield " – ".join(said)
+
+
+def _cells(row: str) -> list[str]:
+    cells = [cell.strip() for cell in _CELL_END.split(row)[1:]]
+    return [_plain(cell) for cell in (cells if cells[-1] else cells[:-1])]
+
+
+def _only_rules(cells: Sequence[str]) -> bool:
+    return all(set(cell) <= set(":-") for cell in cells)
 
 
 def _plain_lines(lines: Sequence[str]) -> list[str]:

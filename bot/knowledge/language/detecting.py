@@ -17,6 +17,7 @@ from itertools import pairwise
 from bot.knowledge.language.common_words import ENGLISH, ENGLISH_ANYWHERE, VIETNAMESE
 from bot.knowledge.language.sentences import both_ends
 from bot.knowledge.language.vietnamese import SHORTHAND, without_accents
+from bot.messages import MAX_TEXT_LENGTH
 
 _THAI = re.compile(r"[\u0e00-\u0e7f]")
 _ARABIC = re.compile(r"[\u0600-\u06ff\ufb50-\ufdff\ufe70-\ufefc]")
@@ -46,8 +47,8 @@ _SYLLABLE = re.compile(
     "|y(?:en|et|nh|t)?)"
 )
 
-_MOST_READ = 1000
-"""Characters of a message that tell its language."""
+_MAX_READ = MAX_TEXT_LENGTH
+"""Characters in which one ligature may have become eighteen."""
 _KNOWN = 0.75
 _NAMES = 2e-5
 """Probability of any word as a name or a foreign word, in English and in Vietnamese."""
@@ -100,8 +101,7 @@ class LanguageDetector:
 
     def detect(self, text: str, hint: str) -> str:
         """The language of a text: `en`, `vi`, `th`, `fa`, or the hint when nothing tells."""
-        text = unicodedata.normalize("NFKC", both_ends(text, _MOST_READ))
-        text = both_ends(text, _MOST_READ)  # a ligature may be eighteen letters
+        text = both_ends(unicodedata.normalize("NFKC", text), _MAX_READ)
         letters = {"th": len(_THAI.findall(text)), "fa": len(_ARABIC.findall(text))}
         latin = len(_LATIN.findall(text.lower()))
         script = max(letters, key=lambda language: letters[language])

@@ -29,8 +29,8 @@ _MAX_CHARACTERS = 400
 _MAX_READ = 2000
 """Of a message of which the parts are read. Who writes more says it at either end."""
 _MOST_PARTS = 3
-_MOST_TOKENS = 130
-"""Of a message and its parts together: what a match costs grows with them."""
+_ENOUGH_TOKENS = 110
+"""Of a message and its parts, from which on no further part is embedded: a match costs as many."""
 
 
 class Index:
@@ -207,9 +207,10 @@ class Index:
         found: list[Query] = []
         tokens = len(whole.embedded.codes)
         for spelled, products in telling:
-            if tokens < _MOST_TOKENS or not found:
-                found.append(self._query(spelled, products or whole.products, whole.language))
-                tokens += len(found[-1].embedded.codes)
+            if tokens >= _ENOUGH_TOKENS:
+                break
+            found.append(self._query(spelled, products or whole.products, whole.language))
+            tokens += len(found[-1].embedded.codes)
         return found
 
     def _query(self, spelled: str, products: frozenset[str], language: str) -> Query:

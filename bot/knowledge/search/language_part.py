@@ -19,9 +19,7 @@ from bot.knowledge.search.saying import Extract, extract
 from bot.knowledge.search.texts import Text, Written, tokens_of
 
 _BOUGHT = 1.5
-"""Added to the order of articles about what was bought.
-
-What a message speaks of by its name needs none: vectors and words have it."""
+"""Added to the order of articles about what was bought."""
 _SHIFT_OF_TOKENS = 0.5
 """How much of a shift the tokens of a question make. XQuAD, right first, vi→en and th→en: .848 .858
 without it, .860 .861 by half, .855 .853 by all of it."""
@@ -107,12 +105,14 @@ class LanguagePart:
         Their probabilities add up to the one that the right article is among them.
 
         Args:
-            shift: added to the vector of a question in another language.
+            shift: added to the vector of a question in another language, and half of it to those
+                of its tokens.
         """
-        evidence = self._evidence(query, shift)
+        # What a message speaks of by its name needs nothing more: vectors and words have it.
+        bought = _BOUGHT * self._about(() if query.products else products)
+        evidence = self._evidence(query, shift, bought)
         order = evidence.order(taught=self._taught and query.language == self.language)
-        if products and not query.products:
-            order += _BOUGHT * self._about(products)[evidence.places]
+        order += np.append(bought, (0, 0))[evidence.places]
         first, among = self.calibration.probabilities(evidence, order)
         columns = [each for each in evidence.best(order)[0] if evidence.places[0, each] >= 0]
         if not columns:  # all are about other products
@@ -145,13 +145,17 @@ class LanguagePart:
         words = tokens_of(query.text, self.language)
         return extract(article, passages, query.embedded.codes, words)
 
-    def _evidence(self, query: Query, shift: Vectors | float = 0.0) -> Evidence:
+    def _evidence(
+        self, query: Query, shift: Vectors | float = 0.0, more: Numbers | float = 0.0
+    ) -> Evidence:
         foreign = query.language != self.language
         tokens = [tokens_of(query.text, self.language)]
         vector = mean_direction(query.embedded.codes) + shift
         classes = self._classifier.scores(vector[None])
         words = self._sources.shares(tokens)
-        places = self._sources.promising(classes, words, [query.products], foreign=foreign)
+        places = self._sources.promising(
+            classes, words, [query.products], more=more, foreign=foreign
+        )
         maxsim = np.zeros_like(words)
         asked = shifted(directions(query.embedded.codes), _SHIFT_OF_TOKENS * shift)
         for article in places[places >= 0]:
@@ -166,7 +170,7 @@ class LanguagePart:
         """1 for articles about one of the products; 0 for others and for none."""
         bought = set(products)
         about = [not bought.isdisjoint(article.products) for article in self.articles]
-        return np.array([*about, False, False], dtype=np.float64)
+        return np.array(about, dtype=np.float64)
 
     def _said(self, judged: Sequence[JudgedQuery]) -> list[Asked]:
         """Judged questions, but for those that say nothing of what would be answered."""

@@ -26,9 +26,9 @@ def directions(codes: Codes) -> Vectors:
     return unit
 
 
-def shifted(directions: Vectors, shift: Vectors | float) -> Vectors:
-    """The same with something added to each, as unit vectors again."""
-    moved: Vectors = directions + shift
+def shifted(unit: Vectors, shift: Vectors | float) -> Vectors:
+    """Unit vectors, (n, dimensions), with something added to each, as unit vectors again."""
+    moved: Vectors = unit + shift
     moved /= np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), _NO_LENGTH)
     return moved
 
