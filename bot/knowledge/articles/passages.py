@@ -30,6 +30,8 @@ _CELL_END = re.compile(r"(?<!\\)\|")
 _RULE_MARKS = "-=*_"
 _PAIR = 2
 """Columns of a table whose rows need no header: "Basket – 54 mm"."""
+_MAX_COLUMN_NAME_LENGTH = 40
+"""What is longer is no name, and would be said with every row."""
 # Persian and Urdu marks, and the full-width ones of mixed texts, end sentences too. Thai has
 # none: there the spaces between phrases are the next best place.
 _SENTENCE_END = re.compile(r"[.!?…؟۔。！？][\"'”’»)\]]*(?=\s)")
@@ -146,18 +148,28 @@ def _is_rule(line: str) -> bool:
 def _rows(table: Sequence[str]) -> Iterator[str]:
     """The rows of a table that say something, a line each.
 
-    Where there are more than two columns, the cells of a row say their columns' names, since it
-    is said without the others: "Volta – Large cities: 4 days – Elsewhere: 8 days".
+    Where there are more than two columns, the cells of a row say their columns' names, since it is
+    said without the others: "Product: Volta – Large cities: 4 days – Elsewhere: 8 days".
     """
     rows = [_cells(line) for line in table]
-    names: Sequence[str] = ()
-    if len(rows) > 1 and _only_rules(rows[1]) and len(rows[0]) > _PAIR:
-        _, *names = rows.pop(0)
-    for row in rows:
-        named = zip_longest(row, ("", *names[: len(row) - 1]), fillvalue="")
-        said = [f"{name}: {cell}" if name else cell for cell, name in named if cell.strip("-–—")]
+    names = _names(rows)
+    for row in rows[1:] if names else rows:
+        named = zip_longest(row, names[: len(row)], fillvalue="")
+        said = [f"{name}: {cell}" if name else cell for cell, name in named if cell]
         if said and not _only_rules(row):
             yield " – ".join(said)
+
+
+def _names(rows: Sequence[Sequence[str]]) -> Sequence[str]:
+    """What the columns of a table are called; nothing where its first row is said like the others.
+
+    That is where it has two columns, no other rows, or a title instead of names.
+    """
+    if len(rows) <= len(("names", "rule")) or not _only_rules(rows[1]):
+        return ()
+    names = [one_line(cell).rstrip(" :") for cell in rows[0]]
+    are_names = all(len(name) <= _MAX_COLUMN_NAME_LENGTH for name in names)
+    return names if len(names) > _PAIR and are_names and len(list(filter(None, names))) > 1 else ()
 
 
 def _cells(row: str) -> list[str]:

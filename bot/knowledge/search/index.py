@@ -29,8 +29,8 @@ _MAX_CHARACTERS = 400
 _MAX_READ = 2000
 """Of a message of which the parts are read. Who writes more says it at either end."""
 _MOST_PARTS = 3
-_ENOUGH_TOKENS = 110
-"""Of a message and its parts, from which on no further part is embedded: a match costs as many."""
+_MOST_TOKENS = 170
+"""Of a message and its parts together, as its own tokens let expect: a match costs as many."""
 
 
 class Index:
@@ -206,11 +206,11 @@ class Index:
         telling = sorted(read, key=lambda each: -part.told(each[0]))[:_MOST_PARTS]
         found: list[Query] = []
         tokens = len(whole.embedded.codes)
+        tokens_of_character = tokens / max(len(whole.text), 1)
         for spelled, products in telling:
-            if tokens >= _ENOUGH_TOKENS:
-                break
-            found.append(self._query(spelled, products or whole.products, whole.language))
-            tokens += len(found[-1].embedded.codes)
+            if tokens + tokens_of_character * len(spelled) <= _MOST_TOKENS:
+                found.append(self._query(spelled, products or whole.products, whole.language))
+                tokens += len(found[-1].embedded.codes)
         return found
 
     def _query(self, spelled: str, products: frozenset[str], language: str) -> Query:
