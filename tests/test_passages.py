@@ -98,7 +98,7 @@ def test_the_short_answer_is_plain_text(body: str, short_answer: str) -> None:
         ("a  \nb\\\nc", ["a", "b", "c"]),
         ("| What | Price |\n|:--|--:|\n| **Brio** | 5 \\| 6 |", ["What – Price", "Brio – 5 | 6"]),
         (
-            "Days:\n| | City: | Else |\n|-|-|-|\n| Brio | 1 | 3 |\n| Volta | – | ✓ |\n| | 5 | | x |",
+            "Days:\n| | City: | Else |\n|-|-|-|\n| Brio | 1 | 3 |\n| Volta | – | ✓ |\n|| 5 || x |",
             ["Days:", "Brio – City: 1 – Else: 3", "Volta – City: – – Else: ✓", "City: 5 – x"],
         ),
         ("| Id | a | b |\n|-|-|-|\n| 14 | 0 | 1 |", ["Id: 14 – a: 0 – b: 1"]),
