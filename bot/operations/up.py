@@ -21,7 +21,7 @@ from bot.internal_http import HEALTH_PATHS, authorization
 from bot.operations import doctor
 from bot.operations.indexing import is_indexed
 from bot.operations.migrating import migrate
-from bot.operations.processes import STOP_SECONDS, environment, supervisor_config
+from bot.operations.processes import STOP_SECONDS, environment, programs, supervisor_config
 from bot.operations.progress import console
 from bot.operations.training import is_trained
 from bot.settings import Settings
@@ -115,7 +115,7 @@ def _run(settings: Settings) -> None:
     except KeyboardInterrupt:
         pass
     finally:
-        _stop(supervisor)
+        _stop(supervisor, STOP_SECONDS * len(programs(settings)) + 5)
 
 
 def _wait_until_ready(
@@ -204,15 +204,20 @@ def _say_addresses(settings: Settings, seconds: float) -> None:
     )
 
 
-def _stop(supervisor: subprocess.Popen[bytes]) -> None:
-    """Stop everything; a second Ctrl-C does not leave half of it behind."""
+def _stop(supervisor: subprocess.Popen[bytes], seconds: int) -> None:
+    """Stop everything; a second Ctrl-C does not leave half of it behind.
+
+    Args:
+        seconds: that it may take. The supervisor stops one program after the other and kills those
+            that do not stop; were it killed itself before, the rest would stay.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if supervisor.poll() is None:
         with console.status("Stopping"):
             supervisor.terminate()
             try:
-                supervisor.wait(STOP_SECONDS + 5)
+                supervisor.wait(seconds)
             except subprocess.TimeoutExpired:
                 os.killpg(supervisor.pid, signal.SIGKILL)
     console.print("Usher has stopped.")

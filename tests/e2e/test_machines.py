@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -75,9 +75,6 @@ class Machine:
             try:
                 status = self._up.wait(EXIT_SECONDS)
             finally:
-                # A helper of a process sees only after it that it has ended.
-                with suppress(AssertionError):
-                    wait_until(lambda: not processes_of(self.data_dir), 5, "processes are left")
                 left = processes_of(self.data_dir)
                 commands = [process.cmdline() for process in left]
                 for process in left:
