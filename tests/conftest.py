@@ -205,7 +205,7 @@ def embedder(tmp_path_factory: pytest.TempPathFactory) -> "Embedder":
     """
     from bot.knowledge.embedding import bundled  # few tests need its libraries
     from bot.knowledge.embedding.cache import path_of
-    from bot.knowledge.embedding.embedder import Embedder
+    from bot.knowledge.embedding.embedder import CENTRE, Embedder
 
     folder = tmp_path_factory.mktemp("vectors")
     prepared = path_of(load_settings().data_dir / "vectors", bundled.NAME)
@@ -215,7 +215,7 @@ def embedder(tmp_path_factory: pytest.TempPathFactory) -> "Embedder":
             closing(sqlite3.connect(folder / prepared.name)) as copy,
         ):
             source.backup(copy)
-            copy.execute("DELETE FROM vectors WHERE key = ?", (b"centre",))  # tests work it out
+            copy.execute("DELETE FROM vectors WHERE key = ?", (CENTRE,))  # tests work it out
             copy.execute("DROP TABLE IF EXISTS judged")
             copy.commit()
     return Embedder(bundled.NAME, folder)

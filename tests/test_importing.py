@@ -312,6 +312,16 @@ def test_a_short_page_is_imported_whole_and_without_its_frame(tmp_path: Path) ->
     )
 
 
+def test_names_of_rows_are_no_names_of_columns(tmp_path: Path) -> None:
+    rows = (("Weight", "5 kg", "6 kg"), ("Power", "1 W", "2 W"))
+    table = "".join(f"<tr><th>{a}</th><td>{b}</td><td>{c}</td></tr>" for a, b, c in rows)
+    content = f"<p>Both lamps are small.</p><h2>Data</h2><table>{table}</table>"
+    import_pages(tmp_path, {"lamps.html": page(content)})
+    article = articles(tmp_path)["lamps"]
+    assert article.passages[-1].text == "Weight – 5 kg – 6 kg\nPower – 1 W – 2 W"
+    assert "|---|---|---|" in article.body
+
+
 def test_structure_links_and_date_are_kept(tmp_path: Path) -> None:
     content = (
         '<p>You can <strong>cancel</strong> for 30 minutes. See <a href="https://m.org/a">this</a>'

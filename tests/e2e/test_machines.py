@@ -104,6 +104,11 @@ class Machine:
     def process(self, name: str) -> Process:
         return Process(self.data_dir / "supervisord.conf", name)
 
+    def freeze(self, name: str) -> None:
+        """For good: it has to be killed."""
+        program = self.process(name)
+        os.kill(wait_until(lambda: program.pid, 10, f"{name} is not running"), signal.SIGSTOP)
+
 
 @contextmanager
 def shared(folder: Path) -> Iterator[tuple[str, Settings]]:
@@ -175,3 +180,5 @@ def test_two_machines_answer_as_one_and_each_may_lose_its_worker(tmp_path: Path)
                 assert httpx.post(f"http://{there}:{second + 1}/webhook").status_code == 401
             with Redis.from_url(valkey.effective_redis_url) as redis:
                 assert redis.keys("usher:tracker:*")
+            for name in ("worker", "rasa"):  # they end only when they are killed, and one by one
+                back.freeze(name)

@@ -165,11 +165,12 @@ def _names(rows: Sequence[Sequence[str]]) -> Sequence[str]:
 
     That is where it has two columns, no other rows, or a title instead of names.
     """
-    if len(rows) <= len(("names", "rule")) or not _only_rules(rows[1]):
+    if not (rows[2:] and _only_rules(rows[1])):
         return ()
     names = [one_line(cell).rstrip(" :") for cell in rows[0]]
-    are_names = all(len(name) <= _MAX_COLUMN_NAME_LENGTH for name in names)
-    return names if len(names) > _PAIR and are_names and len(list(filter(None, names))) > 1 else ()
+    lengths = [len(name) for name in names if name]
+    are_names = len(lengths) > 1 and max(lengths) <= _MAX_COLUMN_NAME_LENGTH
+    return names if are_names and len(names) > _PAIR else ()
 
 
 def _cells(row: str) -> list[str]:

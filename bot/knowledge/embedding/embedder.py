@@ -33,7 +33,7 @@ Progress = Callable[[int, int], None]
 Asked = tuple[Role, str]
 """A text and what it is to the model: a question, or a piece of an article."""
 _ROLES: tuple[Role, ...] = ("query", "passage")
-_CENTRE = b"centre"
+CENTRE = b"centre"
 """The key that it is kept under; those of texts are hashes."""
 
 
@@ -118,9 +118,9 @@ class Embedder:
     @cached_property
     def _centre(self) -> Vectors:
         """What all tokens share: the mean of everyday sentences, each language alike."""
-        kept = self._cache.read([_CENTRE], "vectors") if self._cache else {}
+        kept = self._cache.read([CENTRE], "vectors") if self._cache else {}
         if kept:
-            return kept[_CENTRE].vector
+            return kept[CENTRE].vector
         centres = []
         for sentences in EVERYDAY.values():
             texts = [normalise(each, keep_case=True) for each in sentences]
@@ -129,7 +129,7 @@ class Embedder:
         centre: Vectors = np.stack(centres).mean(axis=0)
         if self._cache:
             nothing = np.zeros((0, len(centre)), dtype=np.int8)
-            self._cache.write({_CENTRE: Embedded(centre, nothing)}, "vectors")
+            self._cache.write({CENTRE: Embedded(centre, nothing)}, "vectors")
         return centre
 
 

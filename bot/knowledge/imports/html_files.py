@@ -59,6 +59,9 @@ _LINK_TO_NOWHERE = re.compile(rf"\[([^\[\]]*)\]\({re.escape(_NOWHERE)}/?\)")
 # Trafilatura removes invisible characters, and Persian cannot do without these two.
 _JOINERS = {"\u200c": "ᚠ", "\u200d": "ᚢ"}
 
+# It makes no header of empty cells.
+_NO_NAME = "ᛜ"
+
 _config = deepcopy(DEFAULT_CONFIG)
 # Below this many characters the whole page, menus and all, would be taken instead.
 _config.set("DEFAULT", "MIN_EXTRACTED_SIZE", "0")
@@ -168,6 +171,8 @@ def _shape(tree: Any) -> None:
     for inner in tree.xpath(_HEADINGS_IN_HEADINGS):
         inner.drop_tag()
     _settle_links(tree)
+    for table in tree.iter("table"):
+        _name_no_columns(table)
     for block in list(tree.iter(*_WRAPPERS, "body")):
         _wrap_stray_text(block)
 
@@ -200,6 +205,20 @@ def _settle_links(tree: Any) -> None:
         except ValueError:
             whole = ""
         link.set("href", whole if whole.lower().startswith(_LINKS) else _NOWHERE)
+
+
+def _name_no_columns(table: Any) -> None:
+    """Where rows have names and columns none, an empty header stands before the first row."""
+    first = next(table.iter("tr"), None)
+    if first is None or not (first.findall("th") and first.findall("td")):
+        return
+    header = first.makeelement("tr")
+    for cell in first:
+        cell.tag = "td"
+        name = cell.makeelement("th")
+        name.text = _NO_NAME
+        header.append(name)
+    first.addprevious(header)
 
 
 def _wrap_stray_text(block: Any) -> None:
@@ -267,4 +286,4 @@ def _markdown(tree: Any) -> str:
         config=_config,
     )
     text = _LINK_AS_TEXT.sub(r"[\1](\2)", text or "")
-    return _LINK_TO_NOWHERE.sub(r"\1", text)
+    return _LINK_TO_NOWHERE.sub(r"\1", text).replace(_NO_NAME, "")

@@ -47,8 +47,6 @@ _SYLLABLE = re.compile(
     "|y(?:en|et|nh|t)?)"
 )
 
-_MAX_READ = MAX_TEXT_LENGTH
-"""Characters in which one ligature may have become eighteen."""
 _KNOWN = 0.75
 _NAMES = 2e-5
 """Probability of any word as a name or a foreign word, in English and in Vietnamese."""
@@ -101,7 +99,8 @@ class LanguageDetector:
 
     def detect(self, text: str, hint: str) -> str:
         """The language of a text: `en`, `vi`, `th`, `fa`, or the hint when nothing tells."""
-        text = both_ends(unicodedata.normalize("NFKC", text), _MAX_READ)
+        # One ligature becomes eighteen letters.
+        text = both_ends(unicodedata.normalize("NFKC", text), MAX_TEXT_LENGTH)
         letters = {"th": len(_THAI.findall(text)), "fa": len(_ARABIC.findall(text))}
         latin = len(_LATIN.findall(text.lower()))
         script = max(letters, key=lambda language: letters[language])

@@ -41,12 +41,12 @@ _CLOSING = re.compile(
 
 
 def message_parts(text: str) -> Iterator[str]:
-    """What a message may ask: all but the courtesies around it, and each of its sentences.
+    """What a message may ask: each of its sentences without the courtesies around it.
 
     A line is a sentence too. What is very short is none, and the whole message is no part of it.
     """
     whole = text.strip()
-    for part in dict.fromkeys((_without_courtesies(whole), *_sentences(whole))):
+    for part in dict.fromkeys(map(_without_courtesies, _sentences(whole))):
         if _SHORTEST <= len(part) < len(whole):
             yield part
 

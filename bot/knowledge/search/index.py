@@ -28,9 +28,10 @@ _MAX_CHARACTERS = 400
 """Of a message that are searched with as a whole, or as one part."""
 _MAX_READ = 2000
 """Of a message of which the parts are read. Who writes more says it at either end."""
-_MOST_PARTS = 3
+_MOST_PARTS = 4
 _MOST_TOKENS = 170
-"""Of a message and its parts together, as its own tokens let expect: a match costs as many."""
+"""Of a message and its parts together, as the message's own tokens let expect: what a match costs
+grows with them."""
 
 
 class Index:
@@ -206,9 +207,9 @@ class Index:
         telling = sorted(read, key=lambda each: -part.told(each[0]))[:_MOST_PARTS]
         found: list[Query] = []
         tokens = len(whole.embedded.codes)
-        tokens_of_character = tokens / max(len(whole.text), 1)
+        tokens_per_character = tokens / max(len(whole.text), 1)
         for spelled, products in telling:
-            if tokens + tokens_of_character * len(spelled) <= _MOST_TOKENS:
+            if tokens + tokens_per_character * len(spelled) <= _MOST_TOKENS:
                 found.append(self._query(spelled, products or whole.products, whole.language))
                 tokens += len(found[-1].embedded.codes)
         return found

@@ -57,7 +57,7 @@ class Matcher:
         if match.outcome is Outcome.ANSWER or not topic or stands_alone(text):
             return match
         leans = leans_on_topic(text)
-        # No answer could have enough of it: that is told without reading it once more.
+        # If no article has enough of its words, whatever were found would not count.
         if not leans and index.most_shared(query) < _ABOUT_THE_TOPIC:
             return match
         question = f"{topic[:_TOPIC_LENGTH]} {text}"
