@@ -83,7 +83,7 @@ def command(*arguments: str | Path, data: Path) -> subprocess.CompletedProcess[s
     return subprocess.run(
         [sys.executable, "-m", "bot.cli", "evaluate", *map(str, arguments)],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "USHER_DATA_DIR": str(data), "COLUMNS": "120"},
+        env={"PATH": os.environ["PATH"], "USHER_DATA_DIR": str(data), "COLUMNS": "60"},
         capture_output=True,
         text=True,
         timeout=300,
@@ -443,7 +443,8 @@ def test_the_command_shows_tables_misses_and_a_picture(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "right article first" in done.stdout
-    assert "[red]how[/] is the" in done.stdout
+    assert "…" not in done.stdout.partition("Worst misses")[0], "figures are not cut"
+    assert "[red]how[/]" in done.stdout
     assert picture.read_text("utf-8").count("</svg>") == 1
 
 

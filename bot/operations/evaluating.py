@@ -188,7 +188,7 @@ def show(evaluation: Evaluation, misses: int, out: Console) -> None:
 def _figures_table(evaluation: Evaluation) -> Table:
     """One column a language."""
     found = {name: figures(judged) for name, judged in evaluation.groups.items()}
-    table = Table(Column(no_wrap=True), *(Column(name, justify="right") for name in found))
+    table = Table("", *(Column(name, justify="right", no_wrap=True) for name in found))
     rows: dict[str, list[str]] = {
         "questions": [f"{each.questions}" for each in found.values()],
         "  unanswerable": [f"{each.unanswerable}" for each in found.values()],
