@@ -13,8 +13,10 @@ from bot.messages import Candidate, Match, Outcome
 _TOPIC_LENGTH = 300
 """Characters: a follow-up of a follow-up of a follow-up must still be read to its end."""
 _ABOUT_THE_TOPIC = 0.4
-"""Share of a follow-up's words that the answer must have. "thanks" has none; "how is the weather"
-has some by chance where an article has many example questions."""
+"""Share of a follow-up's words that the answer must have. "thanks" has none."""
+_AS_OTHERS = 0.75
+"""Part of the largest share of any article that the answer's must be: with many example questions
+delivery's article has words of "how is the weather" too, but others have more."""
 
 _CLEARLY_SURER = 0.2
 """Than the whole message: what surrounds a question tells what it is about, or hides it."""
@@ -57,8 +59,9 @@ class Matcher:
         if match.outcome is Outcome.ANSWER or not topic or stands_alone(text):
             return match
         leans = leans_on_topic(text)
+        most = index.most_shared(query)
         # If no article has enough of its words, whatever were found would not count.
-        if not leans and index.most_shared(query) < _ABOUT_THE_TOPIC:
+        if not leans and most < _ABOUT_THE_TOPIC:
             return match
         question = f"{topic[:_TOPIC_LENGTH]} {text}"
         followed = self._match(index, index.understand(question, language), question, products)
@@ -66,7 +69,7 @@ class Matcher:
             return match
         answer = index.article(followed.article_language, followed.candidates[0].article)
         shared = index.shared(query, answer) if answer else 0.0
-        if shared < _ABOUT_THE_TOPIC and not leans:
+        if shared < max(_ABOUT_THE_TOPIC, _AS_OTHERS * most) and not leans:
             return match
         # What the message itself is like decides whether it is a question at all.
         return replace(followed, language=match.language, vector=match.vector)
