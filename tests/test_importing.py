@@ -312,13 +312,26 @@ def test_a_short_page_is_imported_whole_and_without_its_frame(tmp_path: Path) ->
     )
 
 
-def test_names_of_rows_are_no_names_of_columns(tmp_path: Path) -> None:
-    rows = (("Weight", "5 kg", "6 kg"), ("Power", "1 W", "2 W"))
-    table = "".join(f"<tr><th>{a}</th><td>{b}</td><td>{c}</td></tr>" for a, b, c in rows)
-    content = f"<p>Both lamps are small.</p><h2>Data</h2><table>{table}</table>"
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (
+            "<tr><th>Weight</th><td>5 kg</td><td>6 kg</td></tr>"
+            "<tr><th>Power</th><td>1 W</td><td>2 W</td></tr>",
+            "Weight – 5 kg – 6 kg\nPower – 1 W – 2 W",
+        ),
+        (
+            "<tr><td></td><th>Clara</th><th>Lumo</th></tr>"
+            "<tr><th>Weight</th><td>5 kg</td><td>6 kg</td></tr>",
+            "Weight – Clara: 5 kg – Lumo: 6 kg",
+        ),
+    ],
+)
+def test_rows_and_columns_of_a_table_keep_their_names(tmp_path: Path, rows: str, said: str) -> None:
+    content = f"<p>Both lamps are small.</p><h2>Data</h2><table>{rows}</table>"
     import_pages(tmp_path, {"lamps.html": page(content)})
     article = articles(tmp_path)["lamps"]
-    assert article.passages[-1].text == "Weight – 5 kg – 6 kg\nPower – 1 W – 2 W"
+    assert article.passages[-1].text == said
     assert "|---|---|---|" in article.body
 
 

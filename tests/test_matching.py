@@ -142,6 +142,11 @@ def test_what_no_article_is_about_is_handed_off(
     assert matcher.match(question, language).outcome is Outcome.HANDOFF
 
 
+def test_what_shares_a_phrase_with_an_article_by_chance_is_not_answered(matcher: Matcher) -> None:
+    """ "Tell a joke", where an example question speaks of telling a story."""
+    assert matcher.match("เล่าเรื่องตลกหน่อย", "th").outcome is not Outcome.ANSWER
+
+
 def test_what_two_articles_may_answer_is_clarified_by_at_most_three_titles(
     matcher: Matcher,
 ) -> None:

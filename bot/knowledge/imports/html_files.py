@@ -210,10 +210,14 @@ def _settle_links(tree: Any) -> None:
 def _name_no_columns(table: Any) -> None:
     """Where rows have names and columns none, an empty header stands before the first row."""
     first = next(table.iter("tr"), None)
-    if first is None or not (first.findall("th") and first.findall("td")):
+    if first is None:
+        return
+    cells = list(first.iterchildren("th", "td"))
+    tags = [cell.tag for cell in cells]
+    if tags[:1] != ["th"] or set(tags[1:]) != {"td"}:
         return
     header = first.makeelement("tr")
-    for cell in first:
+    for cell in cells:
         cell.tag = "td"
         name = cell.makeelement("th")
         name.text = _NO_NAME
