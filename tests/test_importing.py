@@ -325,6 +325,11 @@ def test_a_short_page_is_imported_whole_and_without_its_frame(tmp_path: Path) ->
             "<tr><th>Weight</th><td>5 kg</td><td>6 kg</td></tr>",
             "Weight – Clara: 5 kg – Lumo: 6 kg",
         ),
+        (
+            "<tr><th></th><td>Clara</td><td>Lumo</td></tr>"
+            "<tr><th>Weight</th><td>5 kg</td><td>6 kg</td></tr>",
+            "Weight – Clara: 5 kg – Lumo: 6 kg",
+        ),
     ],
 )
 def test_rows_and_columns_of_a_table_keep_their_names(tmp_path: Path, rows: str, said: str) -> None:

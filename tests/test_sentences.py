@@ -19,6 +19,8 @@ from bot.knowledge.language.sentences import both_ends, message_parts
         ("Hilton sent it. Where is it?", ["Hilton sent it.", "Where is it?"]),
         ("I paid 3.50 today. Where is it now", ["I paid 3.50 today.", "Where is it now"]),
         ("Chào shop, phí ship bao nhiêu ạ, cảm ơn shop nhiều", ["phí ship bao nhiêu ạ"]),
+        ("Hi vọng hàng về sớm. Xuất hóa đơn cho công ty",
+         ["Hi vọng hàng về sớm.", "Xuất hóa đơn cho công ty"]),
         ("สวัสดีค่ะ ของอยู่ไหนแล้วคะ ขอบคุณมากค่ะ", ["ของอยู่ไหนแล้วคะ"]),
         ("ย้ายบ้านค่ะ คืนของยังไง ขอบคุณค่ะ", ["ย้ายบ้านค่ะ", "คืนของยังไง"]),
         ("سلام\nبسته‌ام الان کجاست؟\nممنون", ["بسته‌ام الان کجاست؟"]),

@@ -59,7 +59,7 @@ _LINK_TO_NOWHERE = re.compile(rf"\[([^\[\]]*)\]\({re.escape(_NOWHERE)}/?\)")
 # Trafilatura removes invisible characters, and Persian cannot do without these two.
 _JOINERS = {"\u200c": "ᚠ", "\u200d": "ᚢ"}
 
-# It makes no header of empty cells.
+# Trafilatura makes no header of empty cells: this stands in them until all is Markdown.
 _NO_NAME = "ᛜ"
 
 _config = deepcopy(DEFAULT_CONFIG)
@@ -209,20 +209,23 @@ def _settle_links(tree: Any) -> None:
 
 def _name_no_columns(table: Any) -> None:
     """Where rows have names and columns none, an empty header stands before the first row."""
-    first = next(table.iter("tr"), None)
-    if first is None:
-        return
-    cells = list(first.iterchildren("th", "td"))
-    tags = [cell.tag for cell in cells]
-    if tags[:1] != ["th"] or set(tags[1:]) != {"td"}:
+    first, second = (*table.iter("tr"), None, None)[:2]
+    if first is None or second is None or not (_has_name(first) and _has_name(second)):
         return
     header = first.makeelement("tr")
-    for cell in cells:
+    for cell in first.iterchildren("th", "td"):
         cell.tag = "td"
         name = cell.makeelement("th")
         name.text = _NO_NAME
         header.append(name)
     first.addprevious(header)
+
+
+def _has_name(row: Any) -> bool:
+    """Whether the first cell of a row, and no other, is a header that says something."""
+    cells = list(row.iterchildren("th", "td"))
+    tags = [cell.tag for cell in cells]
+    return tags[:1] == ["th"] and set(tags[1:]) == {"td"} and bool(cells[0].text_content().strip())
 
 
 def _wrap_stray_text(block: Any) -> None:

@@ -14,16 +14,16 @@ _LONGEST = 160
 _THAI_LEADING_VOWELS = "เแโใไ"
 
 _OPENINGS = (
-    r"(?:hi|hello|hey|good (?:morning|afternoon|evening|day)|dear)"
+    r"(?:hi(?! v[ọo]ng)|hello|hey|good (?:morning|afternoon|evening|day)|dear)"
     r"(?: (?:there|team|shop|support))?",
-    r"(?:(?:dạ )?(?:xin )?ch[àa]o|alo|dạ)(?: (?:shop|ad|admin|bạn|ban|anh|chị|em|ạ))*",
+    r"(?:(?:dạ )?(?:xin )?ch[àa]o|alo|dạ(?! dày))(?: (?:shop|ad|admin|bạn|ban|anh|chị|em|ạ))*",
     r"(?:shop|ad) [ơo]i",
     rf"(?:สวัสดี|หวัดดี){_PARTICLE}*",
     r"سلام|درود|خسته نباش[یي][دن]|ببخش[یي][دن]",
     r"(?:وقت|روز|صبح|عصر|شب)(?:تون|تان)? ?(?:به ?)?خ[یي]ر",
 )
 _CLOSINGS = (
-    r"please|pls|(?:many )?(?:thanks|thank you|thx|ty|cheers)"
+    r"please|pls|(?:many )?(?:thanks|thank you|thx|(?<!công )(?<!cong )ty|cheers)"
     r"(?: (?:so much|a lot|very much|in advance))?",
     r"tks|(?:(?:em|mình) )?(?:xin )?c[ảáa]m [ơo]n"
     r"(?: (?:shop|ad|bạn|ban|anh|chị|nhiều|trước|nha|nhé|ạ))*",

@@ -246,9 +246,9 @@ class Index:
         """Share of a message's words, weighed by how rare they are, that an article has, 0–1."""
         return self._parts[article.language].shared(query, article)
 
-    def most_shared(self, query: Query) -> float:
-        """The largest such share of any article, 0–1."""
-        return max((part.most_shared(query) for part in self._parts.values()), default=0.0)
+    def most_shared(self, query: Query, languages: Sequence[str]) -> float:
+        """The largest such share of any article in these languages, 0–1."""
+        return max((self._parts[each].most_shared(query) for each in languages), default=0.0)
 
     def extract(self, query: Query, article: Article) -> Extract:
         """What of an article answers a question."""

@@ -59,9 +59,8 @@ class Matcher:
         if match.outcome is Outcome.ANSWER or not topic or stands_alone(text):
             return match
         leans = leans_on_topic(text)
-        most = index.most_shared(query)
-        # If no article has enough of its words, whatever were found would not count.
-        if not leans and most < _ABOUT_THE_TOPIC:
+        # If no article has enough of its words, nothing that is found could count.
+        if not leans and index.most_shared(query, index.languages) < _ABOUT_THE_TOPIC:
             return match
         question = f"{topic[:_TOPIC_LENGTH]} {text}"
         followed = self._match(index, index.understand(question, language), question, products)
@@ -69,7 +68,8 @@ class Matcher:
             return match
         answer = index.article(followed.article_language, followed.candidates[0].article)
         shared = index.shared(query, answer) if answer else 0.0
-        if shared < max(_ABOUT_THE_TOPIC, _AS_OTHERS * most) and not leans:
+        others = index.most_shared(query, [followed.article_language])
+        if shared < max(_ABOUT_THE_TOPIC, _AS_OTHERS * others) and not leans:
             return match
         # What the message itself is like decides whether it is a question at all.
         return replace(followed, language=match.language, vector=match.vector)
