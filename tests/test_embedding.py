@@ -13,11 +13,13 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
+from bot.knowledge.articles.articles import read_articles
 from bot.knowledge.embedding import bundled, wheel
 from bot.knowledge.embedding.cache import Embedded, Role, VectorCache, Vectors, key_of
 from bot.knowledge.embedding.embedder import Asked, Embedder
 from bot.knowledge.embedding.models import MAX_TOKENS
 from bot.knowledge.language.normalising import normalise
+from bot.knowledge.search.index import Index, asked_of
 from bot.settings import ROOT
 
 NAUGHTY = ROOT.parent / "shared" / "corpora" / "naughty_strings.json"
@@ -227,6 +229,19 @@ def test_what_was_embedded_before_is_read_and_the_model_asked_for_nothing(
     letters.asked.clear()
     assert same(first.encode_cached(asked), found)
     assert same(Embedder("letters", tmp_path / "vectors").encode_cached(asked), found)
+    assert not letters.asked
+
+
+def test_an_index_asks_the_model_for_nothing_that_was_not_prepared(
+    letters: Letters, tmp_path: Path
+) -> None:
+    articles, _ = read_articles(ROOT / "knowledge_base")
+    some = [each for each in articles if each.id in {"return-start", "brio-milk", "order-place"}]
+    embedder = Embedder("letters", tmp_path)
+    embedder.encode_cached(asked_of(some))
+    assert len(letters.asked) > len(some)
+    letters.asked.clear()
+    Index(some, embedder)
     assert not letters.asked
 
 

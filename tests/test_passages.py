@@ -106,8 +106,12 @@ def test_the_short_answer_is_plain_text(body: str, short_answer: str) -> None:
         ("| a | b | c |\n|-|-|-|", ["a – b – c"]),
         ("| Key | Does |\n|-|-|\n| + | up |\n| - | down |", ["Key – Does", "+ – up", "- – down"]),
         (
-            f"| Id | {'long ' * 9}| b |\n|-|-|-|\n| 14 | 0 | 1 |",
-            [f"Id – {'long ' * 9}– b", "14 – 0 – 1"],
+            f"| Id | {'long ' * 17}| b |\n|-|-|-|\n| 14 | 0 | 1 |",
+            [f"Id – {'long ' * 17}– b", "14 – 0 – 1"],
+        ),
+        (
+            "| Id | [Large cities](https://shop.example/large) | b |\n|-|-|-|\n| 14 | 0 | 1 |",
+            ["Id: 14 – Large cities: 0 – b: 1"],
         ),
         ("| a | b | c |\n| d | e | f |", ["a – b – c", "d – e – f"]),
         ("Prices:\n| a | |\n| - | - |\n| | b |\nEnd", ["Prices:", "a", "b", "End"]),

@@ -1,6 +1,7 @@
 """The knowledge process: the only one that loads the embedding model. Loopback only."""
 
 import asyncio
+import ctypes
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -77,10 +78,9 @@ class _State:
         self.judged.refresh()
         self._folder = load_folder(settings)
         self.matcher = load_matcher(settings, self._folder, self.judged.current)
-        self._forget()
+        self._settle()
         self.live = LiveArticles(self._folder, settings.knowledge_base, self._serve)
         metrics.ARTICLE_PROBLEMS.set_function(lambda: len(self.live.problems))
-        self._count(self.matcher.index)
 
     def _serve(self, articles: Sequence[Article]) -> None:
         matcher = self.matcher
@@ -91,12 +91,15 @@ class _State:
             feedback=self.judged.current,
             previous=matcher.index,
         )
-        self._count(matcher.index)
-        self._forget()
+        self._settle()
 
-    def _forget(self) -> None:
-        """Of a question that the record has forgotten no vector stays in the cache."""
-        self.matcher.embedder.keep_judged(self.matcher.index.judged_texts)
+    def _settle(self) -> None:
+        """What follows a new index."""
+        index = self.matcher.index
+        self._count(index)
+        # Of a question that the record has forgotten no vector stays in the cache.
+        self.matcher.embedder.keep_judged(index.judged_texts)
+        _give_memory_back()
 
     def _count(self, index: Index) -> None:
         metrics.INDEXED.set_to_current_time()
@@ -105,6 +108,12 @@ class _State:
         for language, number in Counter(each.language for each in index.articles).items():
             metrics.ARTICLES.labels(language).set(number)
             metrics.BAR.labels(language).set(index.bar(language, self._precision))
+
+
+def _give_memory_back() -> None:
+    """Making an index takes a third more than keeping it, and glibc would keep what was freed."""
+    with suppress(OSError, AttributeError):  # other systems have no such function
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 class _Pool:

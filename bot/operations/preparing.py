@@ -1,4 +1,4 @@
-"""What has to be made before Usher can start: vectors of all texts, the index, the dialogue model.
+"""What has to be made before Usher can start: vectors of all texts, and the dialogue model.
 
 Vectors of the dialogue data come first: then Rasa, which keeps one core busy for half a minute,
 trains while the articles are embedded. One bar counts all of it.
@@ -34,8 +34,7 @@ def prepare(settings: Settings, *, train: bool, index: bool) -> Prepared:
     """
     # Slow to import, and needed here only.
     from bot.knowledge.embedding.embedder import Asked, Embedder
-    from bot.knowledge.search.index import Index
-    from bot.knowledge.search.texts import asked_of
+    from bot.knowledge.search.index import asked_of
     from bot.knowledge.service import load_folder
 
     started = time.monotonic()
@@ -54,8 +53,7 @@ def prepare(settings: Settings, *, train: bool, index: bool) -> Prepared:
         def read_articles() -> None:
             embedder.encode_cached(written, lambda done, _: progress(len(said) + done, total))
             shown.close()
-            if folder:
-                Index(articles, embedder, products=folder.products)
+            if index:
                 (settings.data_dir / "vectors" / "indexed").touch()
 
         if train:

@@ -27,6 +27,8 @@ from bot.operations.training import is_trained
 from bot.settings import Settings
 
 READY_SECONDS = 180
+_KILL_SECONDS = 2
+"""Until the supervisor kills a program that does not stop, and has seen it dead."""
 
 
 class CannotStart(UsherError):
@@ -115,7 +117,7 @@ def _run(settings: Settings) -> None:
     except KeyboardInterrupt:
         pass
     finally:
-        _stop(supervisor, STOP_SECONDS * len(programs(settings)) + 5)
+        _stop(supervisor, (STOP_SECONDS + _KILL_SECONDS) * len(programs(settings)))
 
 
 def _wait_until_ready(
@@ -211,8 +213,8 @@ def _stop(supervisor: subprocess.Popen[bytes], seconds: int) -> None:
         seconds: that it may take. The supervisor stops one program after the other and kills those
             that do not stop; were it killed itself before, the rest would stay.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     if supervisor.poll() is None:
         with console.status("Stopping"):
             supervisor.terminate()
@@ -220,4 +222,9 @@ def _stop(supervisor: subprocess.Popen[bytes], seconds: int) -> None:
                 supervisor.wait(seconds)
             except subprocess.TimeoutExpired:
                 os.killpg(supervisor.pid, signal.SIGKILL)
+                console.print(
+                    f"Not everything has stopped within {seconds} s. What still runs keeps its "
+                    "port; `pgrep -af bot` shows it."
+                )
+                return
     console.print("Usher has stopped.")

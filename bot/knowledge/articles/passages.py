@@ -30,8 +30,6 @@ _CELL_END = re.compile(r"(?<!\\)\|")
 _RULE_MARKS = "-=*_"
 _PAIR = 2
 """Columns of a table whose rows need no header: "Basket – 54 mm"."""
-_MAX_COLUMN_NAME_LENGTH = 40
-"""What is longer is no name, and would be said with every row."""
 # Persian and Urdu marks, and the full-width ones of mixed texts, end sentences too. Thai has
 # none: there the spaces between phrases are the next best place.
 _SENTENCE_END = re.compile(r"[.!?…؟۔。！？][\"'”’»)\]]*(?=\s)")
@@ -152,7 +150,7 @@ def _rows(table: Sequence[str]) -> Iterator[str]:
     said without the others: "Product: Volta – Large cities: 4 days – Elsewhere: 8 days".
     """
     rows = [_cells(line) for line in table]
-    names = _names(rows)
+    names = _names(rows, table[0])
     for row in rows[1:] if names else rows:
         named = zip_longest(row, names[: len(row)], fillvalue="")
         said = [f"{name}: {cell}" if name else cell for cell, name in named if cell]
@@ -160,22 +158,23 @@ def _rows(table: Sequence[str]) -> Iterator[str]:
             yield " – ".join(said)
 
 
-def _names(rows: Sequence[Sequence[str]]) -> Sequence[str]:
+def _names(rows: Sequence[Sequence[str]], header: str) -> Sequence[str]:
     """What the columns of a table are called; nothing where its first row is said like the others.
 
-    That is where it has two columns, no other rows, or a title instead of names.
+    That is where it has two columns, no other rows, or a title instead of names. What is longer
+    than a name may be would be said with every row.
     """
     if not (rows[2:] and _only_rules(rows[1])):
         return ()
-    names = [one_line(cell).rstrip(" :") for cell in rows[0]]
+    names = [one_line(cell).rstrip(" :") for cell in _cells(header, addresses=False)]
     lengths = [len(name) for name in names if name]
-    are_names = len(lengths) > 1 and max(lengths) <= _MAX_COLUMN_NAME_LENGTH
+    are_names = len(lengths) > 1 and max(lengths) <= _MAX_NAME_LENGTH
     return names if are_names and len(names) > _PAIR else ()
 
 
-def _cells(row: str) -> list[str]:
+def _cells(row: str, *, addresses: bool = True) -> list[str]:
     cells = [cell.strip() for cell in _CELL_END.split(row)[1:]]
-    return [_plain(cell) for cell in (cells if cells[-1] else cells[:-1])]
+    return [_plain(cell, addresses=addresses) for cell in (cells if cells[-1] else cells[:-1])]
 
 
 def _only_rules(cells: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Products, order numbers, e-mail addresses and phone numbers in a message, by spaCy's rules.
+"""Products by their names, and order numbers, e-mail addresses and phone numbers by spaCy's rules.
 
 Texts are as `normalise` leaves them, so digits of all scripts are plain ones. Products say which
 articles are meant; the others say nothing about that and are personal data besides: they are
@@ -7,7 +7,7 @@ masked before a question is embedded.
 
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -21,7 +21,7 @@ from bot.knowledge.language.entity_patterns import (
     patterns,
 )
 from bot.knowledge.language.normalising import normalise
-from bot.knowledge.language.spacy_rules import Doc, Matcher, PhraseMatcher, blank
+from bot.knowledge.language.spacy_rules import Doc, Matcher, blank
 
 
 class EntityKind(StrEnum):
@@ -66,6 +66,8 @@ _FEWEST_DIGITS_WITH_SIGN = 3
 _FEWEST_DIGITS_ALONE = 5
 """Of a number with letters before it and no word that tells what it is: no model of a product."""
 
+_MARK_OF_RULES = re.compile(r"[\d@]")
+"""Nothing that the rules look for is without one."""
 _PERSIAN = re.compile("[\u0600-\u06ff]")
 _PERSIAN_ENDINGS = ("م", "ت", "ش", "ام", "مون", "تون", "شون", "مان", "تان", "شان", "ه", "ی", "ها")
 """My, your, his; it is; the plural. A half-space before them counts as none."""
@@ -110,7 +112,8 @@ class EntityRecogniser:
             for name, product in names.items()
             if (words := tuple(fold(name[start:end]) for start, end in self._spans(name)))
         }
-        self._rules = _Rules(self._products)
+        self._lengths = sorted(set(map(len, self._products)))
+        self._rules = _Rules()
         self._lock = threading.Lock()
 
     def __call__(self, text: str) -> list[Entity]:
@@ -141,11 +144,18 @@ class EntityRecogniser:
                 yield start, start + len(piece)
                 start += len(piece)
 
-    def _matches(self, words: Sequence[str]) -> list[tuple[str, int, int]]:
-        with self._lock:
-            if self._rules.words_seen > _MAX_WORDS_SEEN:
-                self._rules = _Rules(self._products)
-            return self._rules.matches(words)
+    def _matches(self, words: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+        """Rule, first token and the one behind the last, of everything that is found."""
+        for length in self._lengths:
+            for first in range(len(words) - length + 1):
+                if tuple(words[first : first + length]) in self._products:
+                    yield "product", first, first + length
+        if any(map(_MARK_OF_RULES.search, words)):
+            with self._lock:
+                if self._rules.words_seen > _MAX_WORDS_SEEN:
+                    self._rules = _Rules()
+                ruled = self._rules.matches(words)
+            yield from ruled
 
     def _value(self, rule: str, words: Sequence[str], text: str) -> str:
         if rule == "product":
@@ -157,15 +167,13 @@ class EntityRecogniser:
 
 
 class _Rules:
-    """spaCy's matchers and their vocabulary; for one thread at a time."""
+    """spaCy's matcher and its vocabulary; for one thread at a time."""
 
-    def __init__(self, products: Iterable[Sequence[str]]) -> None:
+    def __init__(self) -> None:
         self._vocab = blank("xx").vocab
         self._matcher = Matcher(self._vocab)
         for rule, alternatives in patterns().items():
             self._matcher.add(rule, alternatives)
-        self._products = PhraseMatcher(self._vocab)
-        self._products.add("product", [Doc(self._vocab, words=list(each)) for each in products])
 
     @property
     def words_seen(self) -> int:
@@ -176,8 +184,7 @@ class _Rules:
         with self._vocab.memory_zone():  # forgets what customers wrote, if not that it was much
             doc = Doc(self._vocab, words=list(words))
             return [
-                (self._vocab.strings[rule], first, last)
-                for rule, first, last in (*self._matcher(doc), *self._products(doc))
+                (self._vocab.strings[rule], first, last) for rule, first, last in self._matcher(doc)
             ]
 
 

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 
 _PARTICLE = "(?:ค่ะ|คะ|ค่า|ครับ|คับ|จ้า|จ้ะ|นะ)"
 """Thai has no full stop; a polite particle before a space is one."""
-_END = re.compile(rf"[.!?…؟۔。！？]+(?=\s|$)|\n+|{_PARTICLE}(?=\s)")
+_END = re.compile(rf"[.!?…؟۔。！？]+(?=\s|$)|\n+|(?<=\S){_PARTICLE}(?=\s)")
 _PAUSE = re.compile(r"[,;:،؛]\s|\s")
 _SHORTEST = 4
 _LONGEST = 160
 """Characters; longer ones are broken at a pause."""
+_LONGEST_TOGETHER = 100
+"""A short question may have two lines. A longer message, read together, would take the room of its
+sentences, which a story hides less."""
 _THAI_LEADING_VOWELS = "เแโใไ"
 
 _OPENINGS = (
@@ -41,12 +44,14 @@ _CLOSING = re.compile(
 
 
 def message_parts(text: str) -> Iterator[str]:
-    """What a message may ask: each of its sentences without the courtesies around it.
+    """What a message may ask: each of its sentences without the courtesies around it, and all of a
+    short message without them.
 
     A line is a sentence too. What is very short is none, and the whole message is no part of it.
     """
     whole = text.strip()
-    for part in dict.fromkeys(map(_without_courtesies, _sentences(whole))):
+    together = [whole] if len(whole) <= _LONGEST_TOGETHER else []
+    for part in dict.fromkeys(map(_without_courtesies, (*_sentences(whole), *together))):
         if _SHORTEST <= len(part) < len(whole):
             yield part
 

@@ -25,8 +25,8 @@ def _without(name: str) -> Iterator[None]:
 with _without("torch"):
     from spacy import blank
     from spacy.language import Language
-    from spacy.matcher import Matcher, PhraseMatcher
+    from spacy.matcher import Matcher
     from spacy.tokens import Doc
     from spacy.util import get_lang_class
 
-__all__ = ["Doc", "Language", "Matcher", "PhraseMatcher", "blank", "get_lang_class"]
+__all__ = ["Doc", "Language", "Matcher", "blank", "get_lang_class"]

@@ -1,6 +1,8 @@
 """All articles of all languages: a message is read, then searched for, one language at a time."""
 
+import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import MappingProxyType
 
@@ -9,7 +11,7 @@ import numpy as np
 from bot.knowledge.articles.articles import Article
 from bot.knowledge.articles.products import Names
 from bot.knowledge.embedding.cache import Embedded, Vectors
-from bot.knowledge.embedding.embedder import Embedder, Progress
+from bot.knowledge.embedding.embedder import Asked, Embedder, Progress
 from bot.knowledge.language.detecting import LanguageDetector
 from bot.knowledge.language.entities import Entity, EntityKind, EntityRecogniser, masked
 from bot.knowledge.language.everyday import EVERYDAY
@@ -30,8 +32,8 @@ _MAX_READ = 2000
 """Of a message of which the parts are read. Who writes more says it at either end."""
 _MOST_PARTS = 4
 _MOST_TOKENS = 170
-"""Of a message and its parts together, as the message's own tokens let expect: what a match costs
-grows with them."""
+"""Of a message and its parts together, as far as the tokens of what was read let expect: what a
+match costs grows with them."""
 
 
 class Index:
@@ -79,9 +81,7 @@ class Index:
         ids = {each.replace("-", " "): each for article in articles for each in article.products}
         self._products: Names = {**products, **ids}
         self._recogniser = EntityRecogniser(self._products)
-        by_language: dict[str, list[Article]] = {}
-        for article in articles:
-            by_language.setdefault(article.language, []).append(article)
+        by_language = _by_language(articles)
         kept = previous._unchanged(self, by_language) if previous else {}
         self._judged_texts: dict[str, list[str]] = {
             language: asked
@@ -94,18 +94,22 @@ class Index:
             if language not in kept
         }
         embedded = _embed(texts, embedder, progress)
-        self._parts: dict[str, LanguagePart] = {
-            language: kept.get(language)
-            or LanguagePart(
+
+        def part(language: str) -> LanguagePart:
+            some = by_language[language]
+            return kept.get(language) or LanguagePart(
                 some,
                 texts[language],
-                embedded[language],
+                embedded.pop(language),
                 self._named,
                 partial(self._judged, language, some),
                 previous._parts.get(language) if previous else None,
             )
-            for language, some in by_language.items()
-        }
+
+        # Linear algebra lets go of Python's lock.
+        with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="index") as pool:
+            parts = pool.map(part, by_language)
+            self._parts: dict[str, LanguagePart] = dict(zip(by_language, parts, strict=True))
         self._accents: dict[str, Vectors] = previous._accents if previous else _accents(embedder)
 
     def _finglish_reader(self, previous: "Index | None") -> FinglishReader:
@@ -207,11 +211,14 @@ class Index:
         telling = sorted(read, key=lambda each: -part.told(each[0]))[:_MOST_PARTS]
         found: list[Query] = []
         tokens = len(whole.embedded.codes)
-        tokens_per_character = tokens / max(len(whole.text), 1)
+        most_per_character = tokens / max(len(whole.text), 1)
         for spelled, products in telling:
-            if tokens + tokens_per_character * len(spelled) <= _MOST_TOKENS:
-                found.append(self._query(spelled, products or whole.products, whole.language))
-                tokens += len(found[-1].embedded.codes)
+            if tokens + most_per_character * len(spelled) <= _MOST_TOKENS:
+                query = self._query(spelled, products or whole.products, whole.language)
+                own = len(query.embedded.codes)
+                most_per_character = max(most_per_character, own / max(len(spelled), 1))
+                tokens += own
+                found.append(query)
         return found
 
     def _query(self, spelled: str, products: frozenset[str], language: str) -> Query:
@@ -274,6 +281,20 @@ class Index:
 
 def _products_among(entities: Sequence[Entity]) -> frozenset[str]:
     return frozenset(each.value for each in entities if each.kind is EntityKind.PRODUCT)
+
+
+def asked_of(articles: Sequence[Article]) -> list[Asked]:
+    """All that an index of these articles asks the embedding model for."""
+    written = [text for some in _by_language(articles).values() for text in texts_of(some)]
+    everyday = [each for sentences in EVERYDAY.values() for each in sentences]
+    return [*((each.role, each.text) for each in written), *(("query", each) for each in everyday)]
+
+
+def _by_language(articles: Sequence[Article]) -> dict[str, list[Article]]:
+    found: dict[str, list[Article]] = {}
+    for article in articles:
+        found.setdefault(article.language, []).append(article)
+    return found
 
 
 def _accents(embedder: Embedder) -> dict[str, Vectors]:

@@ -14,7 +14,7 @@ _TOPIC_LENGTH = 300
 """Characters: a follow-up of a follow-up of a follow-up must still be read to its end."""
 _ABOUT_THE_TOPIC = 0.4
 """Share of a follow-up's words that the answer must have. "thanks" has none."""
-_AS_OTHERS = 0.75
+_AS_OTHERS = 0.7
 """Part of the largest share of any article that the answer's must be: with many example questions
 delivery's article has words of "how is the weather" too, but others have more."""
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from bot.knowledge.articles.articles import Article
 from bot.knowledge.embedding.cache import Embedded, Role
-from bot.knowledge.embedding.embedder import Asked
 from bot.knowledge.language.everyday import EVERYDAY
 from bot.knowledge.language.normalising import normalise
 from bot.knowledge.language.tokens import Tokeniser
@@ -51,15 +50,6 @@ def texts_of(articles: Sequence[Article]) -> Iterator[Text]:
     everyday = EVERYDAY.get(articles[0].language, EVERYDAY["en"])
     for sentence in everyday[: _EVERYDAY_QUESTIONS * missing]:
         yield Text(len(articles), "everyday", normalise(sentence, keep_case=True))
-
-
-def asked_of(articles: Sequence[Article]) -> Iterator[Asked]:
-    """All texts of articles of any languages, as the embedding model is asked for them."""
-    by_language: dict[str, list[Article]] = {}
-    for article in articles:
-        by_language.setdefault(article.language, []).append(article)
-    for some in by_language.values():
-        yield from ((each.role, each.text) for each in texts_of(some))
 
 
 _tokenise = Tokeniser()
