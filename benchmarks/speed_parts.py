@@ -1,4 +1,4 @@
-"""The parts of speed.py, each run in a process of its own: `speed_parts.py PART`."""
+"""The parts of speed.py, each run in a process of its own: `speed_parts.py PART EXAMPLES`."""
 
 import json
 import resource
@@ -45,7 +45,7 @@ MEMORY_SHARE = 0.8
 Result = dict[str, Any]
 
 
-def engine(_: Path) -> Result:
+def engine() -> Result:
     """CPU time of the wheel's own C engine and of ours, on one thread, text by text in turn."""
     theirs, ours = (
         E5(),
@@ -89,10 +89,10 @@ def _cpu(what: Callable[[], Any]) -> tuple[Any, float]:
     return made, (time.process_time() - started) * 1000
 
 
-def matching(folder: Path) -> Result:
+def matching(folder: Path, examples: int) -> Result:
     """500 articles in four languages: indexing, indexing again after one change, matching."""
     articles = _read(
-        folder, lambda where: synthetic.write_articles(where, ARTICLES, list(LANGUAGES))
+        folder, lambda where: synthetic.write_articles(where, ARTICLES, list(LANGUAGES), examples)
     )
     model = bootstrap.settings().embedding_model
     embedder = Embedder(model, folder / "vectors")
@@ -123,12 +123,16 @@ def matching(folder: Path) -> Result:
     return found | {"all": _percentiles(every)}
 
 
-def growth(folder: Path, passages: int) -> Result:
+def growth(folder: Path, passages: int, examples: int) -> Result:
     """English articles until there are so many passages, beside 500 articles."""
     model = bootstrap.settings().embedding_model
     vectors = bootstrap.settings().data_dir / "benchmarks"
-    small = _read(folder / "small", lambda where: synthetic.write_articles(where, ARTICLES, ["en"]))
-    large = _read(folder / "large", lambda where: synthetic.write_passages(where, passages, "en"))
+    small = _read(
+        folder / "small", lambda where: synthetic.write_articles(where, ARTICLES, ["en"], examples)
+    )
+    large = _read(
+        folder / "large", lambda where: synthetic.write_passages(where, passages, "en", examples)
+    )
     embedder = synthetic.PerturbedEmbedder(model, vectors)
     seconds, index = _timed(lambda: Index(large, embedder))
     matchers = {
@@ -157,9 +161,9 @@ def growth(folder: Path, passages: int) -> Result:
     }
 
 
-def process_memory(folder: Path) -> Result:
+def process_memory(folder: Path, examples: int) -> Result:
     """The knowledge process itself, with 500 articles: memory, and matches over HTTP."""
-    synthetic.write_articles(folder / "articles", ARTICLES, list(LANGUAGES))
+    synthetic.write_articles(folder / "articles", ARTICLES, list(LANGUAGES), examples)
     settings = load_settings(
         _env_file=None, data_dir=folder, knowledge_base=folder / "articles",
         internal_port=_free_port(), embedding_model=bootstrap.settings().embedding_model,
@@ -249,20 +253,20 @@ def _percentiles(milliseconds: Sequence[float]) -> dict[str, float]:
     return {"p50": round(float(p50), 1), "p95": round(float(p95), 1)}
 
 
-def main(name: str) -> None:
+def main(name: str, examples: int) -> None:
     limit = int(psutil.virtual_memory().available * MEMORY_SHARE)
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     with tempfile.TemporaryDirectory(prefix="usher-speed-") as folder:
         if name == "engine":
-            found = engine(Path(folder))
+            found = engine()
         elif name == "matching":
-            found = matching(Path(folder))
+            found = matching(Path(folder), examples)
         elif name == "process":
-            found = process_memory(Path(folder))
+            found = process_memory(Path(folder), examples)
         else:
-            found = growth(Path(folder), int(name))
+            found = growth(Path(folder), int(name), examples)
     print(json.dumps(found))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

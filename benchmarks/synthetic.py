@@ -28,22 +28,26 @@ _LETTERS = {
 _NEW_WORDS = 12
 
 
-def write_articles(folder: Path, count: int, languages: Sequence[str]) -> None:
-    """So many articles, each in every language, in `folder/<language>/`."""
+def write_articles(folder: Path, count: int, languages: Sequence[str], examples: int) -> None:
+    """So many articles, each in every language, in `folder/<language>/`.
+
+    Args:
+        examples: the most example questions of each.
+    """
     for number in range(count):
-        _write(folder, number // len(languages), languages[number % len(languages)])
+        _write(folder, number // len(languages), languages[number % len(languages)], examples)
 
 
-def write_passages(folder: Path, count: int, language: str) -> int:
+def write_passages(folder: Path, count: int, language: str, examples: int) -> int:
     """Articles of one language until they have so many passages; how many that were."""
     number = passages = 0
     while passages < count:
-        passages += _write(folder, number, language)
+        passages += _write(folder, number, language, examples)
         number += 1
     return number
 
 
-def _write(folder: Path, number: int, language: str) -> int:
+def _write(folder: Path, number: int, language: str, examples: int) -> int:
     """One article; about how many passages it has."""
     chance = random.Random(f"{language} {number}")
     own = _own(language)
@@ -58,7 +62,7 @@ def _write(folder: Path, number: int, language: str) -> int:
         mixed([chance.choice(lines)])[0] if line and not line.startswith("#") else line
         for line in model.body.split("\n")
     ]
-    questions = [chance.choice(chance.choice(own).questions) for _ in model.questions]
+    questions = [chance.choice(chance.choice(own).questions) for _ in model.questions[:examples]]
     front = {
         "id": f"{model.id}-{number}",
         "language": language,
