@@ -24,14 +24,19 @@ VENV_RASA = ROOT / ".venv-rasa"
 USHER_VERSIONS = ((3, 11), (3, 12), (3, 13))
 RASA_VERSIONS = ((3, 10),)
 STARTED = (
+    "actions",
     "bot.cli",
+    "bot.knowledge.service",
     "bot.operations.preparing",
     "bot.operations.servers",
     "bot.operations.up",
     "bot.operations.valkey",
     "bot.worker",
-    "rasa_sdk.executor",
+    "rasa_sdk.endpoint",
     "supervisor.supervisord",
+    "uvicorn.__main__",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.uvloop",
     "uvicorn.protocols.http.httptools_impl",
     "uvicorn.protocols.websockets.websockets_sansio_impl",
 )

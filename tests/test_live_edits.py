@@ -431,7 +431,7 @@ def test_of_many_reloads_and_edits_at_once_the_last_state_wins(settings: Setting
             write(settings.knowledge_base, "returns", returns(f"Version {number}."))
             reloads = [pool.submit(knowledge.post, "/reload") for _ in range(3)]
         last = [each.result() for each in reloads][-1]
-        assert last.json() == {"articles": len(TOPICS), "problems": []}
+        assert last.json() == {"articles": len(TOPICS), "problems": [], "failure": ""}
         assert answer(knowledge) == "Version 11."
 
 
@@ -498,7 +498,7 @@ def usher_index(settings: Settings) -> subprocess.CompletedProcess[str]:
 def test_the_command_names_what_is_to_mend_and_tells_a_running_usher(settings: Settings) -> None:
     done = usher_index(settings)
     assert done.returncode == 0, done.stderr
-    assert f"{len(TOPICS)} articles are indexed" in done.stdout
+    assert f"{len(TOPICS)} articles are embedded" in done.stdout
     assert "not running" in done.stdout
     path = write(settings.knowledge_base, "payment", "broken [bold]")
     with served(settings) as knowledge:
@@ -507,8 +507,22 @@ def test_the_command_names_what_is_to_mend_and_tells_a_running_usher(settings: S
         assert answer(knowledge) == "As the command was run."
     assert done.returncode == 1
     assert f"\n{path}:1: no front matter; begin" in done.stdout
-    assert f"{len(TOPICS)} articles are indexed" in done.stdout
+    assert f"{len(TOPICS)} articles are embedded" in done.stdout
     assert "The running Usher serves them." in done.stdout
+
+
+def test_the_command_says_so_when_a_running_usher_does_not_take_the_articles(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with served(settings) as knowledge:
+        before = answer(knowledge)
+        with monkeypatch.context() as broken:
+            broken.setattr("bot.knowledge.service.Index", lambda *_, **__: 1 / 0)
+            write(settings.knowledge_base, "returns", returns("As the command was run."))
+            done = usher_index(settings)
+        assert answer(knowledge) == before
+    assert done.returncode == 1
+    assert "The running Usher does not serve them: the articles cannot be indexed" in done.stdout
 
 
 def test_a_folder_that_never_was_is_a_wrong_setting(settings: Settings, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from bot.knowledge.language.sentences import both_ends, message_parts
         ("Chào shop, ship về TP. HCM mất bao lâu",
          ["ship về TP.", "HCM mất bao lâu", "ship về TP. HCM mất bao lâu"]),
         ("สวัสดีค่ะ คิด ค่า ส่งยังไง", ["คิด ค่า ส่งยังไง"]),
+        ("เครื่องเสีย ครับ เปลี่ยนได้ไหม", ["เครื่องเสีย ครับ", "เปลี่ยนได้ไหม"]),
         ("Hilton sent it. Where is it?", ["Hilton sent it.", "Where is it?"]),
         ("I paid 3.50 today. Where is it now", ["I paid 3.50 today.", "Where is it now"]),
         ("Chào shop, phí ship bao nhiêu ạ, cảm ơn shop nhiều", ["phí ship bao nhiêu ạ"]),

@@ -16,17 +16,21 @@ from bot.languages import LANGUAGES
 def index() -> None:
     """Embed new and changed articles; a running Usher then serves them.
 
-    Ends with 1 when a file cannot be served as it was saved. The others are served, and of
-    that file the last good version.
+    Ends with 1 when a file cannot be served as it was saved; the others are served, and of
+    that file the last good version. So it does when a running Usher did not take them.
     """
     from bot.operations import indexing
     from bot.operations.preparing import prepare
 
     settings = bootstrap.settings()
     indexed = prepare(settings, train=False, index=True)
-    out.print(f"{indexed.articles} articles are indexed.")
-    out.print(indexing.reload(settings))
-    _say_problems(indexed.problems)
+    out.print(f"{indexed.articles} articles are embedded.")
+    problems: list[object] = [*indexed.problems]
+    try:
+        out.print(indexing.reload(settings))
+    except indexing.NotServed as problem:
+        problems.append(problem)
+    _say_problems(problems)
 
 
 def import_articles(

@@ -179,7 +179,7 @@ def create_app(settings: Settings, feedback: ReadFeedback = no_feedback) -> Fast
         if await asyncio.to_thread(state().judged.refresh):
             await state().live.serve_again()
         await state().live.reload(again=True)
-        return summary()
+        return summary() | {"failure": state().live.failure}
 
     @app.get("/articles/{language}/{article_id}")
     async def article(language: str, article_id: str) -> dict[str, str]:

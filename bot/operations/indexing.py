@@ -2,6 +2,7 @@
 
 import httpx
 
+from bot.errors import UsherError
 from bot.internal_http import authorization
 from bot.knowledge.articles.articles import changed_at
 from bot.operations.processes import vectors_path
@@ -20,16 +21,30 @@ def is_indexed(settings: Settings) -> bool:
     )
 
 
+class NotServed(UsherError):
+    """A running Usher goes on with what it served before; the message says why."""
+
+    code = "not_served"
+
+
 def reload(settings: Settings) -> str:
-    """Have this machine's knowledge process read the articles now; what came of it."""
+    """Have this machine's knowledge process read the articles now; what came of it.
+
+    Raises:
+        NotServed: it runs, and did not take them.
+    """
     try:
-        httpx.post(
+        answer = httpx.post(
             f"{settings.knowledge_url}/reload",
             headers=authorization(settings.secret("rasa")),
             timeout=RELOAD_SECONDS,
-        ).raise_for_status()
+        )
+        failure: str = answer.json().get("failure", "")
+        answer.raise_for_status()
     except httpx.ConnectError:
         return "Usher is not running; it will serve them when it starts."
-    except httpx.HTTPError as error:
-        return f"The running Usher did not take them ({error}); see its log knowledge.log."
+    except (httpx.HTTPError, ValueError, AttributeError) as error:
+        failure = f"{error!r}; see its log knowledge.log"
+    if failure:
+        raise NotServed(f"The running Usher does not serve them: {failure}.")
     return "The running Usher serves them."

@@ -43,7 +43,7 @@ def prepare(settings: Settings, *, train: bool, index: bool) -> Prepared:
     said: list[Asked] = []
     if train:
         said = [("query", each) for each in training.examples(ROOT / "data" / "nlu")]
-    written = list(asked_of(articles))
+    written = asked_of(articles) if index else []
     with ExitStack() as shown:
         progress = shown.enter_context(bar("Reading articles and dialogues"))
         embedder = Embedder(settings.embedding_model, settings.data_dir / "vectors")

@@ -37,6 +37,12 @@ class CannotStart(UsherError):
     code = "cannot_start"
 
 
+class CannotStop(UsherError):
+    """Some programs may still run; the message says how to find them."""
+
+    code = "cannot_stop"
+
+
 @contextmanager
 def data_folder(settings: Settings) -> Iterator[None]:
     """Hold the data folder, so that no second `usher up` works on it."""
@@ -222,9 +228,8 @@ def _stop(supervisor: subprocess.Popen[bytes], seconds: int) -> None:
                 supervisor.wait(seconds)
             except subprocess.TimeoutExpired:
                 os.killpg(supervisor.pid, signal.SIGKILL)
-                console.print(
+                raise CannotStop(
                     f"Not everything has stopped within {seconds} s. What still runs keeps its "
-                    "port; `pgrep -af bot` shows it."
-                )
-                return
+                    "port; `.venv/bin/usher doctor` names the ports that are taken."
+                ) from None
     console.print("Usher has stopped.")

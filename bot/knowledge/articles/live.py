@@ -41,7 +41,8 @@ class LiveArticles:
         self._one_at_a_time = asyncio.Lock()
         self._served: Sequence[Article] = folder.articles
         self._products = folder.products
-        self._failure = ""
+        self.failure = ""
+        """Why the articles of now are not served; empty when they are."""
         self._unread = ""
         self._told: frozenset[Problem] = frozenset()
         self._tell()
@@ -49,7 +50,7 @@ class LiveArticles:
     @property
     def problems(self) -> list[str]:
         """What is not served as it was last saved, and what to do; empty when all is well."""
-        found = (*map(str, self._folder.problems), self._unread, self._failure)
+        found = (*map(str, self._folder.problems), self._unread, self.failure)
         return [each for each in found if each]
 
     async def reload(self, again: bool = False) -> None:
@@ -77,18 +78,18 @@ class LiveArticles:
         self._unread = ""
         self._tell()
         articles, products = self._folder.articles, self._folder.products
-        if (articles, products) == (self._served, self._products) and not (again and self._failure):
+        if (articles, products) == (self._served, self._products) and not (again and self.failure):
             return
         self._served, self._products = articles, products
         self._index()
 
     def _index(self) -> None:
-        articles, self._failure = self._served, ""
+        articles, self.failure = self._served, ""
         try:
             self._serve(articles)
         except Exception as error:  # whatever it is, the old index goes on serving
             # Not tried at every tick: the same articles would fail the same way.
-            self._failure = (
+            self.failure = (
                 f"the articles cannot be indexed ({error!r}); what was served before still is. "
                 "Mend the cause, then run `usher index`"
             )

@@ -162,7 +162,7 @@ def _names(rows: Sequence[Sequence[str]], header: str) -> Sequence[str]:
     """What the columns of a table are called; nothing where its first row is said like the others.
 
     That is where it has two columns, no other rows, or a title instead of names. What is longer
-    than a name may be would be said with every row.
+    than a name may be would be said with every row, and so would the address of a link in it.
     """
     if not (rows[2:] and _only_rules(rows[1])):
         return ()

@@ -67,7 +67,7 @@ _FEWEST_DIGITS_ALONE = 5
 """Of a number with letters before it and no word that tells what it is: no model of a product."""
 
 _MARK_OF_RULES = re.compile(r"[\d@]")
-"""Nothing that the rules look for is without one."""
+"""All that the rules look for has one of these."""
 _PERSIAN = re.compile("[\u0600-\u06ff]")
 _PERSIAN_ENDINGS = ("م", "ت", "ش", "ام", "مون", "تون", "شون", "مان", "تان", "شان", "ه", "ی", "ها")
 """My, your, his; it is; the plural. A half-space before them counts as none."""

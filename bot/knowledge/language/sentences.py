@@ -5,15 +5,16 @@ import unicodedata
 from collections.abc import Iterator
 
 _PARTICLE = "(?:ค่ะ|คะ|ค่า|ครับ|คับ|จ้า|จ้ะ|นะ)"
-"""Thai has no full stop; a polite particle before a space is one."""
-_END = re.compile(rf"[.!?…؟۔。！？]+(?=\s|$)|\n+|(?<=\S){_PARTICLE}(?=\s)")
+_LAST_WORD = "(?:ค่ะ|คะ|(?<=[ก-๛])ค่า|ครับ|คับ|จ้า|จ้ะ|นะ)"
+"""Thai has no full stop; a polite particle before a space is one. Alone, "ค่า" is a fee."""
+_END = re.compile(rf"[.!?…؟۔。！？]+(?=\s|$)|\n+|{_LAST_WORD}(?=\s)")
 _PAUSE = re.compile(r"[,;:،؛]\s|\s")
 _SHORTEST = 4
 _LONGEST = 160
 """Characters; longer ones are broken at a pause."""
 _LONGEST_TOGETHER = 100
-"""A short question may have two lines. A longer message, read together, would take the room of its
-sentences, which a story hides less."""
+"""A short question may have two lines. A longer message, read together, would use up the tokens for
+its sentences, and those find a question in a story."""
 _THAI_LEADING_VOWELS = "เแโใไ"
 
 _OPENINGS = (

@@ -23,8 +23,8 @@ _WIDTH = 2.0
 _RIDGE = 0.1
 _JITTER = 1e-3
 _MOST_EXACT = 8000
-"""Texts up to which every one takes part: time grows with their number cubed, and memory, of which
-these take 256 MB while they are learned, with its square."""
+"""Texts up to which every one takes part. While they are learned, so many take 256 MB: time grows
+with their number cubed, memory with its square."""
 _LANDMARKS = 6000
 _MAX_WEIGHTS = 6_000_000
 """Landmarks times articles: what a question is multiplied with."""
@@ -215,5 +215,7 @@ def _unit(vectors: Vectors) -> Vectors:
 
 
 def _kernel(one: Vectors, other: Vectors) -> Matrix:
-    kernel: Matrix = np.exp(_WIDTH * (one @ other.T - 1))
-    return kernel
+    kernel: Matrix = one @ other.T  # the rest in its place: it may be most of the memory
+    kernel -= 1
+    kernel *= _WIDTH
+    return np.exp(kernel, out=kernel)

@@ -1,6 +1,5 @@
 """All articles of all languages: a message is read, then searched for, one language at a time."""
 
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -30,6 +29,8 @@ _MAX_CHARACTERS = 400
 """Of a message that are searched with as a whole, or as one part."""
 _MAX_READ = 2000
 """Of a message of which the parts are read. Who writes more says it at either end."""
+_MOST_AT_ONCE = 2
+"""Languages that are learned at a time: each may take 256 MB meanwhile."""
 _MOST_PARTS = 4
 _MOST_TOKENS = 170
 """Of a message and its parts together, as far as the tokens of what was read let expect: what a
@@ -106,8 +107,9 @@ class Index:
                 previous._parts.get(language) if previous else None,
             )
 
-        # Linear algebra lets go of Python's lock.
-        with ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="index") as pool:
+        # Two languages side by side at a start; later the cores belong to customers.
+        at_once = 1 if previous else _MOST_AT_ONCE
+        with ThreadPoolExecutor(at_once, thread_name_prefix="index") as pool:
             parts = pool.map(part, by_language)
             self._parts: dict[str, LanguagePart] = dict(zip(by_language, parts, strict=True))
         self._accents: dict[str, Vectors] = previous._accents if previous else _accents(embedder)

@@ -112,7 +112,7 @@ class LanguagePart:
         bought = _BOUGHT * self._about(() if query.products else products)
         evidence = self._evidence(query, shift, bought)
         order = evidence.order(taught=self._taught and query.language == self.language)
-        order += np.append(bought, (0, 0))[evidence.places]  # the last two: nobody, and −1
+        order += np.append(bought, (0, 0))[evidence.places]  # place −1, empty, is the last 0
         first, among = self.calibration.probabilities(evidence, order)
         columns = [each for each in evidence.best(order)[0] if evidence.places[0, each] >= 0]
         if not columns:  # all are about other products
