@@ -63,6 +63,19 @@ STORIES = {
     "fa": "سلام وقت بخیر، من چند ساله که مشتری شما هستم و همهٔ خانواده از خرید اینجا "
     "راضی هستند. {} خیلی ممنون از لطف شما",
 }
+AROUND = {
+    "en": "We moved house last month and everything is still in boxes, my mother came to help us "
+    "unpack. {} My daughter says hello to the lady with the red scarf who served us in spring. It "
+    "was raining that day and she lent us her umbrella.",
+    "vi": "Tháng trước nhà em chuyển chỗ ở, đồ đạc vẫn còn trong thùng, mẹ em phải lên phụ dọn "
+    "dẹp. {} Con gái em gửi lời chào chị nhân viên quàng khăn đỏ hôm mùa xuân. Hôm đó trời mưa và "
+    "chị ấy cho mượn ô.",
+    "th": "เดือนที่แล้วเราเพิ่งย้ายบ้าน ของยังอยู่ในกล่องเต็มไปหมดค่ะ แม่ต้องมาช่วยจัดของทุกวันเลยค่ะ {} "
+    "ลูกสาวฝากทักทายพี่พนักงานผ้าพันคอแดงที่เจอเมื่อตอนต้นปีด้วยนะคะ วันนั้นฝนตกหนักแล้วพี่เขาให้ยืมร่มค่ะ",
+    "fa": "ماه پیش اسباب‌کشی کردیم و همه چیز هنوز توی کارتن است، مادرم آمد که کمک کند. {} دخترم به "
+    "آن خانمی که شال قرمز داشت سلام می‌رساند. آن روز باران می‌آمد و ایشان چترش را به ما داد.",
+}
+"""Around those stories, for messages of some 400 characters."""
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 
@@ -467,9 +480,12 @@ def test_articles_without_words_are_indexed_and_not_found(embedder: Embedder) ->
     assert match.outcome is Outcome.HANDOFF
 
 
+@pytest.mark.parametrize("around", [False, True], ids=["short", "long"])
 @pytest.mark.parametrize("language", STORIES)
-def test_a_question_behind_a_story_is_still_read(matcher: Matcher, language: str) -> None:
+def test_a_question_in_a_story_is_still_read(matcher: Matcher, language: str, around: bool) -> None:
     story = STORIES[language]
+    if around:
+        story = AROUND[language].format(story)
     asked = [each.questions[0] for each in of(language, matcher.index.articles)]
     alone = [matcher.match(question, language) for question in asked]
     told = [matcher.match(story.format(question), language) for question in asked]

@@ -25,16 +25,17 @@ from bot.knowledge.search.saying import Extract
 from bot.knowledge.search.texts import Text, texts_of
 from bot.messages import Feedback
 
-_MAX_CHARACTERS = 400
+_MAX_CHARACTERS = 200
 """Of a message that are searched with as a whole, or as one part."""
 _MAX_READ = 2000
 """Of a message of which the parts are read. Who writes more says it at either end."""
 _MOST_AT_ONCE = 2
 """Languages that are learned at a time: each may take 256 MB meanwhile."""
-_MOST_PARTS = 4
-_MOST_TOKENS = 170
+_MOST_PARTS = 6
+_MOST_TOKENS = 150
 """Of a message and its parts together, as far as the tokens of what was read let expect: what a
-match costs grows with them."""
+match costs grows with them. The more of them the whole takes, the less is left for the parts, which
+find a question in a story."""
 
 
 class Index:
@@ -199,7 +200,7 @@ class Index:
         return self._query(*self._read(text, language), language)
 
     def parts_of(self, text: str, whole: Query) -> list[Query]:
-        """The parts of a message that have most in common with the articles.
+        """The parts of a message whose words are most those of one article.
 
         Args:
             whole: what was understood of all of it.
@@ -210,7 +211,7 @@ class Index:
         read = [
             self._read(each, whole.language) for each in message_parts(both_ends(text, _MAX_READ))
         ]
-        telling = sorted(read, key=lambda each: -part.told(each[0]))[:_MOST_PARTS]
+        telling = sorted(read, key=lambda each: -part.most_shared(each[0]))[:_MOST_PARTS]
         found: list[Query] = []
         tokens = len(whole.embedded.codes)
         most_per_character = tokens / max(len(whole.text), 1)
@@ -257,7 +258,7 @@ class Index:
 
     def most_shared(self, query: Query, languages: Sequence[str]) -> float:
         """The largest such share of any article in these languages, 0–1."""
-        return max((self._parts[each].most_shared(query) for each in languages), default=0.0)
+        return max((self._parts[each].most_shared(query.text) for each in languages), default=0.0)
 
     def extract(self, query: Query, article: Article) -> Extract:
         """What of an article answers a question."""

@@ -125,18 +125,14 @@ class LanguagePart:
 
     def shared(self, query: Query, article: Article) -> float:
         """Share of a message's words, weighed by how rare they are, that an article has, 0–1."""
-        return float(self._shares(query)[self.articles.index(article)])
+        return float(self._shares(query.text)[self.articles.index(article)])
 
-    def most_shared(self, query: Query) -> float:
+    def most_shared(self, text: str) -> float:
         """The largest such share of any article, 0–1."""
-        return float(self._shares(query)[: len(self.articles)].max())
+        return float(self._shares(text)[: len(self.articles)].max())
 
-    def _shares(self, query: Query) -> Scores:
-        return self._sources.words.scores(tokens_of(query.text, self.language))
-
-    def told(self, text: str) -> float:
-        """What the words of a text that articles have too weigh together, in nats."""
-        return self._sources.words.known(tokens_of(text, self.language))
+    def _shares(self, text: str) -> Scores:
+        return self._sources.words.scores(tokens_of(text, self.language))
 
     def extract(self, query: Query, article: Article) -> Extract:
         """What of an article answers a question."""

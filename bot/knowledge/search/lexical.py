@@ -61,10 +61,6 @@ class LexicalIndex:
                 found += self._weights[token] * saturated
         return found / self.information(tokens)
 
-    def known(self, tokens: Sequence[str]) -> float:
-        """What those of the tokens that articles have weigh together, in nats."""
-        return sum(self._weights.get(token, 0.0) for token in set(tokens))
-
     def information(self, tokens: Sequence[str]) -> float:
         """What the tokens weigh together, in nats: the rarer a token, the more it says."""
         return sum(self._weights.get(token, self._unknown) for token in set(tokens)) or 1.0
