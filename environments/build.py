@@ -159,11 +159,13 @@ def uv_install(venv: Path, lock: Path, log: Path) -> None:
 
 def compile_imported(venv: Path, modules: Sequence[str], log: Path) -> None:
     """Compile what is imported at a start: all of the packages would take a minute more."""
-    python = venv / "bin" / "python"
-    run(
-        [python, "-c", f"import sys; sys.dont_write_bytecode = False; import {', '.join(modules)}"],
-        log,
-    )
+    imports = f"import sys; sys.dont_write_bytecode = False; import {', '.join(modules)}"
+    with log.open("ab") as out:  # only starts are slower where it fails
+        subprocess.run(
+            [str(venv / "bin" / "python"), "-c", imports],
+            stdout=out, stderr=subprocess.STDOUT,
+            cwd=str(ROOT), env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )  # fmt: skip
 
 
 def install_torch(log: Path) -> None:
@@ -209,7 +211,7 @@ def while_showing_progress(what: str, steps: Sequence[Callable[[], None]]) -> No
     def guarded(step: Callable[[], None]) -> None:
         try:
             step()
-        except BuildError as failure:
+        except Exception as failure:  # noqa: BLE001  raised below
             failures.append(failure)
 
     threads = [threading.Thread(target=guarded, args=(step,)) for step in steps]

@@ -85,6 +85,7 @@ def test_addresses(text: str) -> None:
         ("máy lọc clara kêu to", "clara"),
         ("may loc clara keu to", "clara"),
         ("the e-bike 2's battery", "volta"),
+        ("two brios leak", "brio"),
     ],
 )
 def test_products_by_whatever_customers_call_them(text: str, product: str) -> None:

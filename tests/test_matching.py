@@ -480,6 +480,14 @@ def test_articles_without_words_are_indexed_and_not_found(embedder: Embedder) ->
     assert match.outcome is Outcome.HANDOFF
 
 
+def test_a_product_in_the_middle_of_a_long_message_is_what_it_is_about(matcher: Matcher) -> None:
+    before, after = AROUND["en"].split("{}")
+    match = matcher.match(
+        f"{before} It is the Brio that you sell. {after} How do I clean it?", "en"
+    )
+    assert match.products == ("brio",)
+
+
 @pytest.mark.parametrize("around", [False, True], ids=["short", "long"])
 @pytest.mark.parametrize("language", STORIES)
 def test_a_question_in_a_story_is_still_read(matcher: Matcher, language: str, around: bool) -> None:

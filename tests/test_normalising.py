@@ -164,6 +164,8 @@ def restorer() -> AccentRestorer:
         ("đơn hàng ko đc", "đơn hàng không được"),
         ("đơn hang cua toi o dau roi", "đơn hàng của tôi ở đâu rồi"),
         ("bao nhieu tien 5 kg", "bao nhiêu tiền 5 kg"),
+        ("đi được bao nhiêu km một ngày", "đi được bao nhiêu km một ngày"),
+        ("có km gì ko", "có khuyến mãi gì không"),
         ("abc xyz 123", "abc xyz 123"),
         ("", ""),
     ],
@@ -172,6 +174,10 @@ def test_accents_and_words_left_out_are_put_back(
     restorer: AccentRestorer, typed: str, meant: str
 ) -> None:
     assert restorer.restore(typed) == meant
+
+
+def test_sizes_are_no_stretched_words_in_capitals_either() -> None:
+    assert normalise("size XXXL", keep_case=True) == "size XXXL"
 
 
 def test_everyday_words_get_accents_without_any_vietnamese_article() -> None:

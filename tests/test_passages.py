@@ -104,6 +104,8 @@ def test_the_short_answer_is_plain_text(body: str, short_answer: str) -> None:
         ("| Id | a | b |\n|-|-|-|\n| 14 | 0 | 1 |", ["Id: 14 – a: 0 – b: 1"]),
         ("| Fees | | |\n|-|-|-|\n| 14 | 0 | 1 |", ["Fees", "14 – 0 – 1"]),
         ("| a | b | c |\n|-|-|-|", ["a – b – c"]),
+        ("| a | b | c |\n|-|-|-|\n| 1 | 2<br>3 | 4 |", ["a: 1 – b: 2 3 – c: 4"]),
+        ("[Note]: unplug it.\n\n[1]: https://x.example/fees 'Fees'", ["[Note]: unplug it."]),
         ("| Key | Does |\n|-|-|\n| + | up |\n| - | down |", ["Key – Does", "+ – up", "- – down"]),
         (
             f"| Id | {'long ' * 17}| b |\n|-|-|-|\n| 14 | 0 | 1 |",

@@ -21,6 +21,8 @@ from bot.knowledge.language.sentences import both_ends, message_parts
         ("Chào shop, ship về TP. HCM mất bao lâu",
          ["ship về TP.", "HCM mất bao lâu", "ship về TP. HCM mất bao lâu"]),
         ("สวัสดีค่ะ คิด ค่า ส่งยังไง", ["คิด ค่า ส่งยังไง"]),
+        ("สวัสดีค่ะ เช็คสถานะ คำสั่งซื้อ ยังไง", ["เช็คสถานะ คำสั่งซื้อ ยังไง"]),
+        ("สวัสดีค่ะ ตั้งค่า เครื่องชงกาแฟ ยังไง", ["ตั้งค่า เครื่องชงกาแฟ ยังไง"]),
         ("เครื่องเสีย ครับ เปลี่ยนได้ไหม", ["เครื่องเสีย ครับ", "เปลี่ยนได้ไหม"]),
         ("Hilton sent it. Where is it?", ["Hilton sent it.", "Where is it?"]),
         ("I paid 3.50 today. Where is it now", ["I paid 3.50 today.", "Where is it now"]),
@@ -50,7 +52,15 @@ def test_no_syllable_is_torn_apart() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["?" * 4000, "hi " * 1500, "ค่ะ " * 1000, "سلام" * 1000, "[" * 4000]
+    "text",
+    [
+        "?" * 4000,
+        "hi " * 1500,
+        "ค่ะ " * 1000,
+        f"ขอบคุณ{'นะ' * 27}x\n" * 60,
+        "سلام" * 1000,
+        "[" * 4000,
+    ],
 )
 def test_repeated_signs_are_read_in_no_time(text: str) -> None:
     assert all(part in text for part in message_parts(text))
@@ -59,3 +69,4 @@ def test_repeated_signs_are_read_in_no_time(text: str) -> None:
 def test_of_a_long_text_both_ends_are_kept() -> None:
     assert both_ends("short", 10) == "short"
     assert both_ends("0123456789", 7) == "012 789"
+    assert both_ends("a word and a motorbike at the end", 20) == "a word the end"

@@ -41,16 +41,20 @@ class LiveArticles:
         self._one_at_a_time = asyncio.Lock()
         self._served: Sequence[Article] = folder.articles
         self._products = folder.products
-        self.failure = ""
-        """Why the articles of now are not served; empty when they are."""
+        self._failure = ""
         self._unread = ""
         self._told: frozenset[Problem] = frozenset()
         self._tell()
 
     @property
+    def failure(self) -> str:
+        """Why the articles of now are not served; empty when they are."""
+        return self._unread or self._failure
+
+    @property
     def problems(self) -> list[str]:
         """What is not served as it was last saved, and what to do; empty when all is well."""
-        found = (*map(str, self._folder.problems), self._unread, self.failure)
+        found = (*map(str, self._folder.problems), self._unread, self._failure)
         return [each for each in found if each]
 
     async def reload(self, again: bool = False) -> None:
@@ -78,18 +82,18 @@ class LiveArticles:
         self._unread = ""
         self._tell()
         articles, products = self._folder.articles, self._folder.products
-        if (articles, products) == (self._served, self._products) and not (again and self.failure):
+        if (articles, products) == (self._served, self._products) and not (again and self._failure):
             return
         self._served, self._products = articles, products
         self._index()
 
     def _index(self) -> None:
-        articles, self.failure = self._served, ""
+        articles, self._failure = self._served, ""
         try:
             self._serve(articles)
         except Exception as error:  # whatever it is, the old index goes on serving
             # Not tried at every tick: the same articles would fail the same way.
-            self.failure = (
+            self._failure = (
                 f"the articles cannot be indexed ({error!r}); what was served before still is. "
                 "Mend the cause, then run `usher index`"
             )

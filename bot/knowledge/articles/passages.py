@@ -33,7 +33,9 @@ _PAIR = 2
 # Persian and Urdu marks, and the full-width ones of mixed texts, end sentences too. Thai has
 # none: there the spaces between phrases are the next best place.
 _SENTENCE_END = re.compile(r"[.!?…؟۔。！？][\"'”’»)\]]*(?=\s)")
-_DEFINITION = re.compile(r"\[[^\[\]]+\]:\s*\S+")
+_DEFINITION = re.compile(
+    r"\[[^\[\]]+\]:\s*(?:<[^<>]*>|[^\s/#.:]*(?:[/#:]|\.[a-z])\S*)(?:\s+[\"'(].*)?"
+)
 """Of a link that stands elsewhere: no text."""
 _REFERENCE = re.compile(r"\[([^\[\]]+)\]\[[^\[\]]*\]")
 _ADDRESS = re.compile(r"(?:https?|mailto|tel):|[/#]")
@@ -116,7 +118,7 @@ def _blocks(section: Section) -> Iterator[list[str]]:
     block, paragraph, table = list[str](), list[str](), list[str]()
     for kind, line in (*_kinds(section.lines), (_Kind.TEXT, "")):
         text = _QUOTE.sub("", line.strip()) if kind is _Kind.TEXT else ""
-        if _DEFINITION.match(text):
+        if _DEFINITION.fullmatch(text):
             continue
         if text.startswith("|"):
             table.append(text)
@@ -166,7 +168,7 @@ def _names(rows: Sequence[Sequence[str]], header: str) -> Sequence[str]:
     """
     if not (rows[2:] and _only_rules(rows[1])):
         return ()
-    names = [one_line(cell).rstrip(" :") for cell in _cells(header, addresses=False)]
+    names = [cell.rstrip(" :") for cell in _cells(header, addresses=False)]
     lengths = [len(name) for name in names if name]
     are_names = len(lengths) > 1 and max(lengths) <= _MAX_NAME_LENGTH
     return names if are_names and len(names) > _PAIR else ()
@@ -174,7 +176,8 @@ def _names(rows: Sequence[Sequence[str]], header: str) -> Sequence[str]:
 
 def _cells(row: str, *, addresses: bool = True) -> list[str]:
     cells = [cell.strip() for cell in _CELL_END.split(row)[1:]]
-    return [_plain(cell, addresses=addresses) for cell in (cells if cells[-1] else cells[:-1])]
+    whole = cells if cells[-1] else cells[:-1]
+    return [one_line(_plain(cell, addresses=addresses)) for cell in whole]
 
 
 def _only_rules(cells: Sequence[str]) -> bool:

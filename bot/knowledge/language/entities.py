@@ -104,6 +104,9 @@ class EntityRecogniser:
         for name, product in list(names.items()):
             if _PERSIAN.search(name[-1:]):
                 names |= {f"{name}{ending}": product for ending in _PERSIAN_ENDINGS}
+            elif name.isascii():
+                written = (name, name.replace(" ", "-"), name.replace("-", " "))
+                names |= {f"{each}{ending}": product for each in written for ending in ("", "s")}
         # Thai is written without spaces: its names are looked for inside of what is one token.
         thai = sorted(filter(THAI.fullmatch, names), key=len, reverse=True)
         self._thai_name = re.compile(f"({'|'.join(thai)})") if thai else None

@@ -108,6 +108,6 @@ def _unstretched(word: re.Match[str]) -> str:
         return word[1]
     if word[0].isascii() and len(letters) == 1:
         return word[0][:_MOST_IN_A_ROW]  # www, aaa
-    if letters <= _NUMERALS_AND_SIZES:
+    if set(word[0].lower()) <= _NUMERALS_AND_SIZES:
         return word[0]
     return _STRETCHED.sub(r"\1", word[0])

@@ -5,13 +5,19 @@ import unicodedata
 from collections.abc import Iterator
 
 _PARTICLE = "(?:ค่ะ|คะ|ค่า|ครับ|คับ|จ้า|จ้ะ|นะ)"
-_LAST_WORD = "(?:ค่ะ|คะ|(?<=[ก-๛])ค่า|ครับ|คับ|จ้า|จ้ะ|นะ)"
-"""Thai has no full stop; a polite particle before a space is one. Alone, "ค่า" is a fee."""
+_LAST_WORD = (
+    "(?:ค่ะ|คะ|(?<=[ก-๛])(?<!ตั้ง)(?<!มูล)(?<!คุณ)(?<!คิด)(?<!ชำระ)(?<!มี)ค่า"
+    "|ครับ|(?<!บัง)คับ|(?<!เ)จ้า|จ้ะ|(?<!ถา)(?<!ช)นะ)"
+)
+"""Thai has no full stop; a polite particle before a space is one, where it is no end of a word, as
+of "status" and "value"."""
 _END = re.compile(rf"[.!?…؟۔。！？]+(?=\s|$)|\n+|{_LAST_WORD}(?=\s)")
 _PAUSE = re.compile(r"[,;:،؛]\s|\s")
 _SHORTEST = 4
 _LONGEST = 160
 """Characters; longer ones are broken at a pause."""
+_NEAR = 20
+"""Characters."""
 _LONGEST_TOGETHER = 100
 """A short question may have two lines. A longer message, read together, would use up the tokens for
 its sentences, and those find a question in a story."""
@@ -31,7 +37,7 @@ _CLOSINGS = (
     r"(?: (?:so much|a lot|very much|in advance))?",
     r"tks|(?:(?:em|mình) )?(?:xin )?c[ảáa]m [ơo]n"
     r"(?: (?:shop|ad|bạn|ban|anh|chị|nhiều|trước|nha|nhé|ạ))*",
-    rf"(?:ขอบคุณ|ขอบใจ)(?:มาก|ๆ|ล่วงหน้า|เลย|นะ|{_PARTICLE})*",
+    rf"(?:ขอบคุณ|ขอบใจ)(?:มาก|ๆ|ล่วงหน้า|เลย|{_PARTICLE})*",
     r"(?:خ[یي]ل[یي] |بس[یي]ار )?(?:ممنون|متشکر|سپاسگزار)م?(?: م[یي].?شم)?",
     r"مرس[یي]|سپاس|(?:با )?تشکر",
 )
@@ -88,6 +94,16 @@ def _between_letters(text: str, least: int, most: int) -> int:
 
 
 def both_ends(text: str, most: int) -> str:
-    """A text, or of a longer one the beginning and the end, at most so many characters."""
+    """A text, or of a longer one the beginning and the end, at most so many characters.
+
+    They are cut at a space where one is near: half a word may be another word.
+    """
+    if len(text) <= most:
+        return text
     half = (most - 1) // 2
-    return text if len(text) <= most else f"{text[:half]} {text[-half:]}"
+    begin, end = text[:half], text[-half:]
+    if not text[half].isspace() and (last := begin.rfind(" ", max(half - _NEAR, 0))) > 0:
+        begin = begin[:last]
+    if not text[-half - 1].isspace() and (first := end.find(" ", 0, _NEAR)) >= 0:
+        end = end[first + 1 :]
+    return f"{begin} {end}"

@@ -16,8 +16,12 @@ from itertools import pairwise
 from bot.knowledge.language.common_words import VIETNAMESE
 
 _WORD = re.compile(r"\w+")
-_NO_UNIT = re.compile(r"\b(?<!\d )\w+")
-"""Words that do not follow a number, as the kg of "5 kg" does."""
+_NO_UNIT = re.compile(
+    r"\b(?<!\d )(?<!nhiêu )(?<!nhieu )(?<!mấy )(?<!may )(?<!mỗi )(?<!moi )(?<!/)"
+    r"(?<!size )(?<!cỡ )(?<!loại )(?<!usb )\w+(?!/)"
+)
+"""Words that do not follow a number or what asks for one, as in "5 kg" and "how many kg", and that
+are no size."""
 _HARDLY_ANY = 0.2
 """Share of words with accents up to which the others lack theirs; two thirds have some."""
 

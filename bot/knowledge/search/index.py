@@ -197,7 +197,10 @@ class Index:
     def understand(self, text: str, language_hint: str) -> Query:
         """Language, spelling and vectors of a message."""
         language = self._detector.detect(text, language_hint)
-        return self._query(*self._read(text, language), language)
+        spelled, products = self._read(text, language)
+        if len(text) > _MAX_CHARACTERS:  # what it is about may be said in the middle
+            products |= self._named(normalise(both_ends(text, _MAX_READ)))
+        return self._query(spelled, products, language)
 
     def parts_of(self, text: str, whole: Query) -> list[Query]:
         """The parts of a message whose words are most those of one article.
