@@ -17,11 +17,11 @@ from bot.knowledge.language.common_words import VIETNAMESE
 
 _WORD = re.compile(r"\w+")
 _NO_UNIT = re.compile(
-    r"\b(?<!\d )(?<!nhiêu )(?<!nhieu )(?<!mấy )(?<!may )(?<!mỗi )(?<!moi )(?<!/)"
-    r"(?<!size )(?<!cỡ )(?<!loại )(?<!usb )\w+(?!/)"
+    r"\b(?<!\d )(?<!/)(?<!size )(?<!cỡ )(?<!loại )(?<!usb )"
+    r"(?!(?:(?<=nhiêu )|(?<=nhieu )|(?<=mấy )|(?<=may )|(?<=mỗi )|(?<=moi ))(?:kg|km|m)\b)"
+    r"\w+\b(?!/)"
 )
-"""Words that do not follow a number or what asks for one, as in "5 kg" and "how many kg", and that
-are no size."""
+"""Words that are no size and no unit, as in "5 kg", "how many kg" and "km/h"."""
 _HARDLY_ANY = 0.2
 """Share of words with accents up to which the others lack theirs; two thirds have some."""
 
