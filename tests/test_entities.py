@@ -166,5 +166,10 @@ def test_threads_share_one_recogniser() -> None:
     assert [each[0].value for each in entities] == [text.removeprefix("order ") for text in texts]
 
 
+def test_a_name_that_the_shop_gives_is_not_taken_for_a_form_of_another() -> None:
+    recognise = EntityRecogniser({"air": "fan", "airs": "pump"})
+    assert [each.value for each in recognise("an air and two airs")] == ["fan", "pump"]
+
+
 def test_a_shop_without_products_still_knows_orders() -> None:
     assert [entity.value for entity in EntityRecogniser({})("order 48213")] == ["48213"]

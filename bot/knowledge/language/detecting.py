@@ -87,11 +87,10 @@ class LanguageDetector:
         vietnamese: Counter[str] = Counter()
         self._neighbours = set(_COMMON_NEIGHBOURS)
         for language, text in samples:
-            words = _words(text)
             if language == "en":
-                english.update(words)
+                english.update(_words(text))
             elif language == "vi":
-                syllables = [without_accents(word) for word in words]
+                syllables = [without_accents(word) for word in _words(text)]
                 vietnamese.update(each for each in syllables if _SYLLABLE.fullmatch(each))
                 self._neighbours.update(pairwise(syllables))
         self._english = _mixed(_COMMON_ENGLISH, english)

@@ -100,13 +100,9 @@ class EntityRecogniser:
         Args:
             products: name → product id, for whatever customers call a product.
         """
-        names = {normalise(name): product for name, product in products.items()}
-        for name, product in list(names.items()):
-            if _PERSIAN.search(name[-1:]):
-                names |= {f"{name}{ending}": product for ending in _PERSIAN_ENDINGS}
-            elif name.isascii():
-                written = (name, name.replace(" ", "-"), name.replace("-", " "))
-                names |= {f"{each}{ending}": product for each in written for ending in ("", "s")}
+        given = {normalise(name): product for name, product in products.items()}
+        forms = {form: product for name, product in given.items() for form in _forms(name)}
+        names = forms | given  # what the shop says goes before what we make of it
         # Thai is written without spaces: its names are looked for inside of what is one token.
         thai = sorted(filter(THAI.fullmatch, names), key=len, reverse=True)
         self._thai_name = re.compile(f"({'|'.join(thai)})") if thai else None
@@ -189,6 +185,16 @@ class _Rules:
             return [
                 (self._vocab.strings[rule], first, last) for rule, first, last in self._matcher(doc)
             ]
+
+
+def _forms(name: str) -> list[str]:
+    """Other ways to write a product's name."""
+    if _PERSIAN.search(name[-1:]):
+        return [f"{name}{ending}" for ending in _PERSIAN_ENDINGS]
+    if not name.isascii():
+        return []
+    written = (name, name.replace(" ", "-"), name.replace("-", " "))
+    return [*written, *(f"{each}s" for each in written)]
 
 
 def masked(text: str, entities: Sequence[Entity], language: str) -> str:

@@ -5,6 +5,7 @@ them.
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -64,8 +65,10 @@ class Spelled:
         return self.consonants.translate(_KEY)
 
 
-def spell(word: str) -> list[Spelled]:
-    """All ways in which a Persian word may sound."""
+@lru_cache(maxsize=50_000)
+def spell(word: str) -> Sequence[Spelled]:
+    """All ways in which a Persian word may sound; of articles' words, kept from one index to the
+    next."""
     # Of each: consonants, vowels before them, vowels behind the last one.
     ways: list[tuple[str, tuple[str, ...], str]] = [("", (), "")]
     for place in range(len(word)):

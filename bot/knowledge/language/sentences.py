@@ -9,15 +9,15 @@ _LAST_WORD = (
     "(?:ค่ะ|คะ|(?<=[ก-๛])(?<!ตั้ง)(?<!มูล)(?<!คุณ)(?<!คิด)(?<!ชำระ)(?<!มี)ค่า"
     "|ครับ|(?<!บัง)คับ|(?<!เ)จ้า|จ้ะ|(?<!ถา)(?<!ช)นะ)"
 )
-"""Thai has no full stop; a polite particle before a space is one, where it is no end of a word, as
-of "status" and "value"."""
+"""Thai has no full stop; such a particle before a space is one, unless it is the last syllable of
+"status", "value" and others."""
 _END = re.compile(rf"[.!?…؟۔。！？]+(?=\s|$)|\n+|{_LAST_WORD}(?=\s)")
 _PAUSE = re.compile(r"[,;:،؛]\s|\s")
 _SHORTEST = 4
 _LONGEST = 160
 """Characters; longer ones are broken at a pause."""
 _NEAR = 20
-"""Characters."""
+"""Characters: so far from where a text is cut a space is looked for."""
 _LONGEST_TOGETHER = 100
 """A short question may have two lines. A longer message, read together, would use up the tokens for
 its sentences, and those find a question in a story."""
