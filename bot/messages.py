@@ -25,6 +25,32 @@ class Outcome(StrEnum):
     ANSWER = "answer"
     CLARIFY = "clarify"
     HANDOFF = "handoff"
+    """No article answers it."""
+    ACT = "act"
+    """It is no question: the customer does something by saying it."""
+    CONFIRM = "confirm"
+    """It may be an act that has consequences: ask before it is done."""
+    NOT_UNDERSTOOD = "not_understood"
+    """No word of it is known."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """What was said before a message, as far as its meaning depends on it."""
+
+    topic: str = ""
+    """The last question, whether it was answered or not."""
+    article: str = ""
+    """Id of the article that answered it; empty: none did."""
+    asked: str = ""
+    """What the assistant has asked last, see `docs/dialogue.md`; empty: nothing."""
+    choices: tuple[str, ...] = ()
+    """Ids of the articles whose titles were offered last, in their order."""
+    unhelped: int = 0
+    """How often in a row the customer was not helped."""
+
+
+NO_CONTEXT = Context()
 
 
 @dataclass(frozen=True)
@@ -58,11 +84,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Match:
-    """What the knowledge base has to say to one message."""
+    """What a message most probably is, and what the knowledge base has to say to it."""
 
     outcome: Outcome
     candidates: tuple[Candidate, ...]
-    """At most three, the most probable first."""
+    """At most three articles, the most probable first."""
     confidence: float
     """Probability that the first candidate answers the question, 0–1."""
     language: str
@@ -75,8 +101,12 @@ class Match:
     """Of the section that the text is of; empty: none."""
     question: str
     """What was looked up: the message, or the topic that it goes on about and the message."""
-    vector: str
-    """Embedding of the message: base64 of little-endian float32, for Rasa's classifier."""
+    asks: str = ""
+    """`order_number` where the answer asks the customer for one."""
+    act: str = ""
+    """The dialogue act that it most probably is; empty: none is known."""
+    act_probability: float = 0.0
+    """That it is this act, 0–1. What is left beside it and the candidates is that it is none."""
     products: tuple[str, ...] = ()
     """Ids of the products that the message names."""
 
@@ -89,7 +119,9 @@ class Reply:
     buttons: tuple[Button, ...] = ()
     sources: tuple[Source, ...] = ()
     asks: str | None = None
-    """What a following "yes" or "no" would answer to, as written in the tracker."""
+    """What the customer is asked, see `docs/dialogue.md`."""
+    choices: tuple[str, ...] = ()
+    """Ids of the articles whose titles are offered, in their order."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +129,16 @@ class HandoffRequest:
     """The assistant asks for a human."""
 
     reason: str
-    """`asked_for_human`, `not_sure`, `complaint`, `problem_unsolved` or `assistant_unavailable`."""
+    """`asked_for_human`, `not_sure`, `complaint`, `problem_unsolved`, `order`, `danger`, `crisis`,
+    `legal` or `assistant_unavailable`."""
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it goes before what has waited for longer."""
+        return self.reason in URGENT
+
+
+URGENT = frozenset({"danger", "crisis", "legal"})
 
 
 @dataclass(frozen=True)
@@ -108,8 +149,17 @@ class TurnResult:
     handoff: HandoffRequest | None = None
     language: str | None = None
     """Set when the customer asked for another language."""
+    unhelped: int | None = None
+    """How often in a row the customer was not helped, where this turn changes it."""
+    wish: str | None = None
+    """What the customer wants done with the conversation: `stop_tips`, `resume_tips`, `feedback`,
+    `start_over`, `my_data` or `leave_queue`."""
     trace: Mapping[str, Any] = field(default_factory=dict)
     """What the dialogue made of the message, for those who ask why."""
+
+
+SILENCE = TurnResult(())
+"""Of a turn whose message is the human's."""
 
 
 @dataclass(frozen=True)

@@ -94,6 +94,10 @@ class Settings(BaseSettings):
     knowledge_base: Path = Field(
         default=ROOT / "knowledge_base", description="Folder of the articles."
     )
+    acts: Path = Field(
+        default=ROOT / "data" / "nlu",
+        description="Folder of the examples of dialogue acts; a saved change is served at once.",
+    )
     journeys: Path = Field(default=ROOT / "journeys", description="Folder of the journeys.")
     embedding_model: str = Field(
         default="multilingual-e5-small",

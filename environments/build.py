@@ -41,10 +41,9 @@ STARTED = (
     "uvicorn.protocols.websockets.websockets_sansio_impl",
 )
 STARTED_RASA = (
-    "bot.rasa_extensions.arbiter",
     "bot.rasa_extensions.channel",
     "bot.rasa_extensions.tracker_store",
-    "bot.rasa_extensions.vectors",
+    "bot.rasa_extensions.understanding",
     "rasa.__main__",
     "rasa.core.run",
     "rasa.engine.recipes.default_recipe",

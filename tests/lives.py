@@ -19,6 +19,7 @@ from bot.conversations.tables import (
     Customer,
     Delivery,
     Message,
+    Remark,
     Turn,
     VisitorToken,
 )
@@ -131,6 +132,9 @@ def full_life(database: Database, word: str) -> Life:
         receipt = session.scalars(select(Delivery).where(Delivery.customer_id == life.id)).first()
         assert receipt is not None
         receipt.receipt = f"{word}-receipt"
+        asked = session.scalars(select(Message).where(Message.conversation_id == first)).first()
+        assert asked is not None
+        session.add(Remark(message_id=asked.id, conversation_id=first))
     life.close(first, timedelta(days=2))
     buy(database, life.id, steps=3, ago=timedelta(minutes=2))
     while send_next(database, SILENCE) is not None:

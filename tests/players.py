@@ -1,7 +1,6 @@
 """An assistant and a knowledge process for tests of turns: the same methods, no servers."""
 
 import asyncio
-import base64
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,7 +11,7 @@ from bot.conversations.batching import Batcher
 from bot.conversations.database import Database, now
 from bot.errors import Unavailable
 from bot.knowledge.client import KnowledgeClient
-from bot.messages import Candidate, Match, Outcome, Reply, TurnResult
+from bot.messages import NO_CONTEXT, Candidate, Context, Match, Outcome, Reply, TurnResult
 from bot.turns import beginning, ending
 from bot.turns.assistant import Assistant
 from bot.turns.beginning import Work
@@ -26,26 +25,32 @@ RECOVERY = timedelta(minutes=10)
 
 @dataclass
 class Knowledge:
-    """Knows one article; `down` makes it silent."""
+    """Knows one article, or one act; `down` makes it silent."""
 
     down: bool = False
     language: str | None = None
     """Of every message; None: as the page says."""
     products: list[tuple[str, ...]] = field(default_factory=list)
-    topics: list[str] = field(default_factory=list)
+    contexts: list[Context] = field(default_factory=list)
+    outcome: Outcome = Outcome.ANSWER
+    act: str = ""
 
     async def match(
-        self, text: str, language: str, products: Sequence[str] = (), topic: str = ""
-    ) -> Match:
+        self,
+        text: str,
+        language: str,
+        products: Sequence[str] = (),
+        context: Context = NO_CONTEXT,
+    ) -> Sequence[Match]:
         if self.down:
             raise Unavailable("The knowledge process does not answer.")
         self.products.append(tuple(products))
-        self.topics.append(topic)
+        self.contexts.append(context)
         found = self.language or language
-        vector = base64.b64encode(bytes(8)).decode()
-        return Match(
-            Outcome.ANSWER, (CANDIDATE,), 0.93, found, found, f"about {text}", "", text, vector
+        match = Match(
+            self.outcome, (CANDIDATE,), 0.93, found, found, f"about {text}", "", text, act=self.act
         )
+        return [match]
 
 
 @dataclass(frozen=True)
@@ -78,8 +83,12 @@ class Player:
         after: int,
         history: Sequence[HistoryItem],
         message: HistoryItem,
-        match: Match,
+        matches: Sequence[Match],
+        context: Context,
+        bought: Sequence[str],
         turn_id: str,
+        *,
+        is_waiting: bool = False,
     ) -> TurnResult:
         asked = Asked(conversation_id, after, tuple(history), message)
         self.asked.append(asked)

@@ -122,7 +122,6 @@ def test_what_a_part_is_stuck_on_for_minutes_is_poison(stage: Stage) -> None:
 
 def test_a_retried_dead_letter_is_answered_and_the_assistant_goes_on(stage: Stage) -> None:
     customer, conversation, letter = poisoned(stage)
-    say(stage.database, customer, "is anybody there?")
     stage.assistant.act = echo
     assert dead_letters.retry(stage.database, letter.id) == conversation
     assert queue.entries(stage.database) == []

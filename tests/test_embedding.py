@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
+from bot.knowledge.acts.acts import Acts
 from bot.knowledge.articles.articles import read_articles
 from bot.knowledge.embedding import bundled, wheel
 from bot.knowledge.embedding.cache import Embedded, Role, VectorCache, Vectors, key_of
@@ -232,16 +233,21 @@ def test_what_was_embedded_before_is_read_and_the_model_asked_for_nothing(
     assert not letters.asked
 
 
+ACTS = Acts(
+    {"en": {"greet": ("hello", "hi there"), "question": ("is it red",)}, "th": {"greet": ("สวัสดี",)}}
+)
+
+
 def test_an_index_asks_the_model_for_nothing_that_was_not_prepared(
     letters: Letters, tmp_path: Path
 ) -> None:
     articles, _ = read_articles(ROOT / "knowledge_base")
     some = [each for each in articles if each.id in {"return-start", "brio-milk", "order-place"}]
     embedder = Embedder("letters", tmp_path)
-    embedder.encode_cached(asked_of(some))
+    embedder.encode_cached(asked_of(some, ACTS, {}))
     assert len(letters.asked) > len(some)
     letters.asked.clear()
-    Index(some, embedder)
+    Index(some, embedder, acts=ACTS)
     assert not letters.asked
 
 

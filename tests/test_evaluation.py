@@ -83,7 +83,12 @@ def command(*arguments: str | Path, data: Path) -> subprocess.CompletedProcess[s
     return subprocess.run(
         [sys.executable, "-m", "bot.cli", "evaluate", *map(str, arguments)],
         cwd=ROOT,
-        env={"PATH": os.environ["PATH"], "USHER_DATA_DIR": str(data), "COLUMNS": "60"},
+        env={
+            "PATH": os.environ["PATH"],
+            "USHER_DATA_DIR": str(data),
+            "USHER_ACTS": str(data / "no-acts"),  # thousands of texts to embed
+            "COLUMNS": "60",
+        },
         capture_output=True,
         text=True,
         timeout=300,

@@ -31,14 +31,16 @@ def test_a_request_puts_the_conversation_into_the_queue_and_tells_the_customer(
     assert {each.agent_name for each in entries} == {None}
 
 
-def test_a_second_request_is_refused_and_leaves_one_entry(database: Database) -> None:
-    accepted = waiting(database)
+def test_what_is_urgent_goes_ahead_of_who_has_waited_longer(database: Database) -> None:
+    first, second = waiting(database), waiting(database)
     with database.write("test") as session:
-        conversation = session.get_one(Conversation, accepted.conversation_id)
+        conversation = session.get_one(Conversation, second.conversation_id)
         customer = lock_customer(session, conversation.customer_id)
-        with pytest.raises(Conflict):
-            queue.request(session, customer, conversation, HandoffRequest("complaint"), ())
-    assert len(queue.entries(database)) == 1
+        queue.request(session, customer, conversation, HandoffRequest("danger"), ())
+    assert [(each.conversation.id, each.handoff.reason) for each in queue.entries(database)] == [
+        (second.conversation_id, "danger"),
+        (first.conversation_id, "asked_for_human"),
+    ]
 
 
 def test_the_longest_waiting_comes_first_and_shows_what_was_said_last(database: Database) -> None:

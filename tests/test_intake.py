@@ -166,6 +166,7 @@ def test_only_the_assistant_gets_messages_to_take_turns_on(database: Database) -
     assert conversation_of(database, for_assistant.conversation_id).turn_due_at is not None
     for_human = waiting(database)
     customer = conversation_of(database, for_human.conversation_id).customer_id
+    change(database, for_human.conversation_id, owner=Owner.AGENT)
     say(database, customer, "Are you there?")
     assert not any(each.pending for each in timeline(database, customer))
     assert conversation_of(database, for_human.conversation_id).turn_due_at is None

@@ -27,6 +27,7 @@ from hypothesis.stateful import (
 )
 
 from bot.errors import WrongSetting
+from bot.knowledge.acts.acts import ActFolder
 from bot.knowledge.articles.articles import Article
 from bot.knowledge.articles.folder import ArticleFolder
 from bot.knowledge.articles.live import LiveArticles
@@ -311,6 +312,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory, clean_environment: None) 
         _env_file=None,
         data_dir=root / "data",
         knowledge_base=root / "articles",
+        acts=root / "acts",
         internal_port=free_port(),
     )
 
@@ -318,7 +320,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory, clean_environment: None) 
 def answer(knowledge: httpx.Client) -> str:
     found = knowledge.post("/match", json={"text": QUESTION, "language": "en"})
     found.raise_for_status()
-    text: str = found.json()["text"]
+    text: str = found.json()[0]["text"]
     return text
 
 
@@ -465,7 +467,7 @@ def test_articles_that_cannot_be_indexed_leave_what_was_served_before(files: Pat
 
     folder = ArticleFolder(files)
     folder.refresh()
-    live = LiveArticles(folder, files, serve)
+    live = LiveArticles(folder, files, ActFolder(files / "acts"), serve)
     asyncio.run(edit())
 
 
@@ -487,6 +489,7 @@ def usher_index(settings: Settings) -> subprocess.CompletedProcess[str]:
             "PATH": "/usr/bin:/bin",
             "USHER_DATA_DIR": str(settings.data_dir),
             "USHER_KNOWLEDGE_BASE": str(settings.knowledge_base),
+            "USHER_ACTS": str(settings.acts),
             "USHER_INTERNAL_PORT": str(settings.internal_port),
         },
         capture_output=True,
@@ -537,7 +540,7 @@ def test_a_folder_that_cannot_be_read_is_a_problem_until_it_can(
     folder = ArticleFolder(files)
     folder.refresh()
     served: list[Sequence[Article]] = []
-    live = LiveArticles(folder, files, served.append)
+    live = LiveArticles(folder, files, ActFolder(files / "acts"), served.append)
     with monkeypatch.context() as broken:
         broken.setattr(ArticleFolder, "refresh", lambda self: 1 / 0)
         asyncio.run(live.reload())
@@ -557,14 +560,14 @@ def test_no_work_is_done_for_a_question_that_was_given_up(
 ) -> None:
     asked: list[str] = []
     go_on = threading.Event()
-    match = Matcher.match
+    match = Matcher.match_all
 
-    def held(self: Matcher, text: str, *rest: Any, **named: Any) -> Match:
+    def held(self: Matcher, text: str, *rest: Any, **named: Any) -> Sequence[Match]:
         asked.append(text)
         assert go_on.wait(START_SECONDS)
         return match(self, text, *rest, **named)
 
-    monkeypatch.setattr(Matcher, "match", held)
+    monkeypatch.setattr(Matcher, "match_all", held)
     cores = os.cpu_count() or 1
     with served(settings) as knowledge, ThreadPoolExecutor(cores) as customers:
         waiting = [customers.submit(answer, knowledge) for _ in range(cores)]

@@ -54,7 +54,7 @@ class Base:
 
     @classmethod
     def of(cls, articles: Sequence[Article], embedder: Embedder) -> "Base":
-        texts = list(texts_of(articles))
+        texts = list(texts_of(articles, "en"))
         found = embedder.encode_cached([(each.role, each.text) for each in texts])
         return cls(articles, texts, found)
 
@@ -205,7 +205,7 @@ def test_a_text_that_only_itself_has_the_words_of_finds_none_of_them(
 
 def read(*articles: Article) -> tuple[list[Text], list[Rows]]:
     """Texts and the own questions among them, for which no vector is needed."""
-    texts = list(texts_of(articles))
+    texts = list(texts_of(articles, "en"))
     nothing = Embedded(np.zeros(4, np.float32), np.zeros((1, 4), np.int8))
     written = Written.read(texts, [nothing] * len(texts), "en")
     return texts, own_questions(

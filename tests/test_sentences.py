@@ -36,19 +36,40 @@ from bot.knowledge.language.sentences import both_ends, message_parts
     ],
 )  # fmt: skip
 def test_courtesies_and_other_sentences_are_left_out(text: str, expected: list[str]) -> None:
-    assert list(message_parts(text)) == expected
+    assert texts(text) == expected
+
+
+def texts(text: str) -> list[str]:
+    return [part.text for part in message_parts(text)]
+
+
+@pytest.mark.parametrize(
+    ("text", "halves"),
+    [
+        ("How long does delivery take, and can I pay in cash?",
+         ["How long does delivery take", "can I pay in cash?"]),
+        ("Giao hàng mất bao lâu và có trả góp không?",
+         ["Giao hàng mất bao lâu", "có trả góp không?"]),
+        ("ส่งกี่วัน แล้วผ่อนได้ไหม", ["ส่งกี่วัน", "ผ่อนได้ไหม"]),
+        ("گارانتی چند سال است و چطور پس بدهم؟", ["گارانتی چند سال است", "چطور پس بدهم؟"]),
+        ("Can I get milk and sugar?", []),
+        ("Có áo và quần không?", []),
+    ],
+)  # fmt: skip
+def test_a_sentence_that_asks_twice_has_two_halves(text: str, halves: list[str]) -> None:
+    assert [part.text for part in message_parts(text) if part.alone] == halves
 
 
 def test_a_long_sentence_is_broken_at_pauses_and_loses_no_word() -> None:
     words = [f"word{n}" for n in range(100)]
-    parts = list(message_parts(" ".join(words)))
+    parts = texts(" ".join(words))
     assert len(parts) > 1
     assert all(len(part) <= 160 for part in parts)
     assert " ".join(parts).split() == words
 
 
 def test_no_syllable_is_torn_apart() -> None:
-    assert all(part.startswith("ที่") for part in message_parts("ที่" * 200))
+    assert all(part.startswith("ที่") for part in texts("ที่" * 200))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +84,7 @@ def test_no_syllable_is_torn_apart() -> None:
     ],
 )
 def test_repeated_signs_are_read_in_no_time(text: str) -> None:
-    assert all(part in text for part in message_parts(text))
+    assert all(part in text for part in texts(text))
 
 
 def test_of_a_long_text_both_ends_are_kept() -> None:

@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import select
 
 from bot.conversations.database import Database, now
-from bot.conversations.ownership import Owner
 from bot.journeys.definitions import Journey, StepDefinition
 from bot.journeys.purchases import PurchaseEvent, record
 from bot.journeys.tables import Step
@@ -16,12 +15,10 @@ from bot.languages import LANGUAGES
 from tests.scenes import (
     SILENCE,
     at_once,
-    conversation_of,
     new_customer,
     say,
     successes,
     timeline,
-    waiting,
 )
 
 
@@ -131,12 +128,3 @@ def test_a_tip_follows_a_customer_who_changed_the_language(database: Database) -
     say(database, customer, "سلام", language="fa")
     send_all(database)
     assert timeline(database, customer)[-1].text == "brio 1 fa"
-
-
-def test_a_tip_leaves_a_handed_over_conversation_with_its_owner(database: Database) -> None:
-    conversation = waiting(database).conversation_id
-    customer = conversation_of(database, conversation).customer_id
-    buy(database, customer, steps=1)
-    send_all(database)
-    assert conversation_of(database, conversation).owner == Owner.WAITING
-    assert timeline(database, customer)[-1].conversation_id == conversation

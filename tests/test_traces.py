@@ -47,16 +47,14 @@ def slot(name: str, value: object) -> dict[str, Any]:
     return {"event": "slot", "name": name, "value": value}
 
 
-def test_a_turn_tells_intent_arbiter_actions_and_the_rule_that_fits() -> None:
-    arbiter = {"chose": "question", "question": 3.2, "dialogue_act": 0.1}
-    ranking = [{"name": name, "confidence": 0.25} for name in ("question", "greet", "deny", "stop")]
+def test_a_turn_tells_intent_actions_and_the_rule_that_fits() -> None:
     told = trace_of(
         [
-            user("question", intent_ranking=ranking, arbiter=arbiter),
+            user("question"),
             slot("language", "en"),
             action("action_answer"),
             {"event": "bot", "text": "an answer", "metadata": {}},
-            slot("times_not_sure", 0),
+            slot("unhelped", 0),
             action("action_listen"),
         ],
         RULES,
@@ -64,11 +62,9 @@ def test_a_turn_tells_intent_arbiter_actions_and_the_rule_that_fits() -> None:
     assert told == {
         "intent": "question",
         "confidence": 0.9123,
-        "intents": [{"name": name, "probability": 0.25} for name in ("question", "greet", "deny")],
-        "arbiter": arbiter,
         "actions": [{"name": "action_answer", "policy": "RulePolicy", "confidence": 1.0}],
         "rule": "question",
-        "slots": [{"name": "language", "value": "en"}, {"name": "times_not_sure", "value": 0}],
+        "slots": [{"name": "language", "value": "en"}, {"name": "unhelped", "value": 0}],
     }
 
 
@@ -106,7 +102,7 @@ def test_a_tracker_of_an_older_model_is_told_as_far_as_it_goes() -> None:
     told = trace_of(
         [{"event": "user", "metadata": {"seq": 1}}, {**action("a"), "policy": None}], []
     )
-    assert told["intent"] is told["confidence"] is told["arbiter"] is told["rule"] is None
+    assert told["intent"] is told["confidence"] is told["rule"] is None
     assert told["actions"] == [{"name": "a", "policy": None, "confidence": 1.0}]
 
 
@@ -205,7 +201,6 @@ def test_a_turn_that_failed_is_read_with_its_problem(stage: Stage) -> None:
     assert found.state == "open"
     assert found.trace == {}
     assert found.problem
-    assert found.is_question
 
 
 def unanswered(stage: Stage, text: str, outcome: str, language: str = "en") -> None:
@@ -234,13 +229,13 @@ def test_what_was_not_answered_is_listed_by_outcome_language_and_time(stage: Sta
     assert reading_traces.of_outcome(database, [Outcome.HANDOFF], later) == []
 
 
-def test_a_greeting_is_no_question_that_was_not_answered(stage: Stage) -> None:
-    turn = answered(stage, "hello", intent="greet")
-    with stage.database.write("test") as session:
-        found = session.get_one(Turn, turn.id)
-        found.trace = {**found.trace, "match": {**found.trace["match"], "outcome": "handoff"}}
+def test_what_was_taken_for_an_act_is_listed_with_its_probability(stage: Stage) -> None:
+    stage.knowledge.outcome, stage.knowledge.act = Outcome.ACT, "greet"
+    answered(stage, "hello", intent="greet")
     long_ago = now() - timedelta(days=1)
     assert reading_traces.of_outcome(stage.database, [Outcome.HANDOFF], long_ago) == []
+    [found] = reading_traces.of_outcome(stage.database, [Outcome.ACT], long_ago)
+    assert (found.match["act"], found.match["act_probability"]) == ("greet", 0.0)
 
 
 def test_the_list_uses_the_index_of_kept_traces(stage: Stage) -> None:

@@ -1,16 +1,20 @@
 """Commands for those who write articles: what is served, what it answers, what it is worth."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 from rich.table import Table
 
 from bot import bootstrap
 from bot.commands.output import AsJson, out, say_json
 from bot.languages import LANGUAGES
+from bot.operations import progress
+from bot.settings import Settings
 
 
 def index() -> None:
@@ -100,12 +104,15 @@ def ask(
                     for each in match.candidates
                 ],
                 "confidence": round(match.confidence, 4),
+                "act": match.act if match.outcome in {"act", "confirm"} else None,
                 "language": match.language,
                 "text": match.text if match.outcome == "answer" else "",
             }
         )
         return
     out.print(f"[bold]{match.outcome}[/bold], confidence {match.confidence:.2f}, {match.language}")
+    if match.act:
+        out.print(f"as a dialogue act: {match.act}, probability {match.act_probability:.2f}")
     if match.outcome == "answer":
         out.print(match.text, markup=False)
     table = Table("article", "title", "probability")
@@ -124,6 +131,13 @@ def evaluate(
             help="CSV file with the columns text, article and perhaps language and says, or a "
             "folder of such files; may be repeated. Without it: the questions kept for Usher's "
             "own shop."
+        ),
+    ] = None,
+    conversations: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="YAML file of whole conversations and what must come of each turn, or a folder "
+            "of such files; may be repeated. Instead of questions."
         ),
     ] = None,
     precision: Annotated[
@@ -167,12 +181,24 @@ def evaluate(
     - `coverage_at_precision`: largest share of all questions that one threshold, chosen on
       these very questions, would answer with at least that precision.
     - `ms_per_question`: median wall time of one match, embedding included.
+
+    With `--conversations` whole turns are measured, through the real decision and the real rules,
+    in an Usher that is started for it; `docs/dialogue.md` tells how such a file is written and
+    what is reported.
     """
     settings = bootstrap.settings()
     precision = settings.answer_precision if precision is None else precision
     if not 0.5 < precision < 1:
         raise typer.BadParameter("must be above 0.5 and below 1", param_hint="--precision")
 
+    if conversations:
+        if questions or diagram:
+            raise typer.BadParameter(
+                "goes without --questions and --diagram", param_hint="--conversations"
+            )
+        _rehearse(settings, knowledge or settings.knowledge_base, conversations, misses, as_json)
+        return
+    from bot.knowledge.acts.acts import ActFolder
     from bot.knowledge.embedding.embedder import Embedder
     from bot.knowledge.evaluation import reliability
     from bot.operations import evaluating
@@ -186,6 +212,7 @@ def evaluate(
         precision,
         settings.offer_precision,
         settings.default_language,
+        ActFolder(settings.acts).acts,
         quiet=as_json,
     )
     if diagram is not None:
@@ -194,6 +221,27 @@ def evaluate(
         say_json(evaluating.as_json(evaluation, misses))
     else:
         evaluating.show(evaluation, misses, out)
+
+
+def _rehearse(
+    settings: Settings, knowledge: Path, files: list[Path], misses: int, as_json: bool
+) -> None:
+    from bot.operations.evaluating import articles_of
+    from bot.rehearsals import report
+    from bot.rehearsals.scripts import read_scripts
+    from bot.rehearsals.stage import stage
+
+    # What turns log is for operators; a turn that fails is told anyhow.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    articles, _ = articles_of(knowledge)
+    ids = {each.id for each in articles}
+    scripts = read_scripts(files, ids, settings.default_language)
+    with stage(settings, knowledge) as played, progress.bar("Playing conversations") as bar:
+        turns = played.play(scripts, {each.title: each.id for each in articles}, bar)
+    if as_json:
+        say_json(report.as_json(turns, misses))
+    else:
+        report.show(turns, misses, out)
 
 
 def review(

@@ -131,9 +131,8 @@ def traces(
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List questions that were not answered, for those who write articles.
-
-    What the assistant took for no question, such as a greeting, is not among them.
+    """List what was not answered: questions, what was not understood, and dialogue acts with the
+    probability that they are one.
     """
     from bot.conversations.database import now
     from bot.operations import explaining
@@ -141,7 +140,7 @@ def traces(
 
     turns = reading_traces.of_outcome(
         bootstrap.database(),
-        outcome or [Outcome.CLARIFY, Outcome.HANDOFF],
+        outcome or [each for each in Outcome if each is not Outcome.ANSWER],
         now() - explaining.duration(since),
         language,
         limit,

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.conversations.database import Database, now
-from bot.conversations.ownership import Owner
+from bot.conversations.ownership import LISTENS
 from bot.conversations.tables import Conversation, Customer, Message
 from bot.conversations.timeline import (
     WEB_CHAT,
@@ -155,7 +155,7 @@ def _record(
         # Another page than last time; the same page does not undo a wish.
         customer.page_language = customer.language = conversation.language = each.language
     conversation.channel = each.channel  # answers go where the customer is now
-    for_assistant = conversation.owner == Owner.ASSISTANT
+    for_assistant = conversation.owner in LISTENS
     if for_assistant:
         conversation.turn_due_at = now()
     return append(

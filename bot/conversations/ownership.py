@@ -4,7 +4,7 @@
         │                     │                 │
         └───────────────close─┴─────────────────┘──▶ closed
 
-The assistant speaks only while it is the owner.
+The assistant speaks only while it is the owner, and to those who wait about what `LISTENS` says.
 """
 
 from enum import StrEnum
@@ -19,6 +19,11 @@ class Owner(StrEnum):
     WAITING = "waiting"
     AGENT = "agent"
     CLOSED = "closed"
+
+
+LISTENS = frozenset({Owner.ASSISTANT, Owner.WAITING})
+"""Owners for whom the assistant takes turns. While a customer waits, it lets them leave the queue,
+hears of danger and answers what it is sure of; everything else is the human's."""
 
 
 class Act(StrEnum):

@@ -29,6 +29,8 @@ class Customer(Base):
     last_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     seen_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, index=True)
+    tips_stopped_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    """When the customer has said that they want no tips; none while they may be sent."""
 
 
 class VisitorToken(Base):
@@ -83,8 +85,8 @@ class Conversation(Base):
     last_message_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     tracker_seq: Mapped[int] = mapped_column(BigInteger, default=0)
     """The last message that the assistant's tracker is known to hold."""
-    topic: Mapped[str | None] = mapped_column(Text)
-    """The question that was answered last; none after anything else."""
+    context: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    """What the next turn has to know of the last one, see `bot.messages.Context`."""
     turn_due_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     """When a worker should take the next turn; none while nothing is pending."""
     lease_token: Mapped[int] = mapped_column(BigInteger, default=0)
@@ -254,6 +256,28 @@ class ChannelLease(Base):
     token: Mapped[int] = mapped_column(BigInteger, default=0)
     leased_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     leased_by: Mapped[str | None] = mapped_column(String(255))
+
+
+class Remark(Base):
+    """An opinion that a customer has given when asked for it, for the team to read."""
+
+    __tablename__ = "remarks"
+    __table_args__ = (
+        Index(
+            "unread_remarks",
+            "made_at",
+            sqlite_where=text("read_at IS NULL"),
+            postgresql_where=text("read_at IS NULL"),
+        ),
+    )
+
+    message_id: Mapped[str] = mapped_column(ForeignKey("messages.id"), primary_key=True)
+    """The customer's message."""
+    conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id"), index=True)
+    made_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
+    read_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    read_by: Mapped[str | None] = mapped_column(String(32))
+    """Id of the agent."""
 
 
 class Judgement(Base):

@@ -43,6 +43,13 @@ def request(
     Args:
         question_id: the customer's message that the candidates are for.
     """
+    if conversation.owner == Owner.WAITING:  # something more urgent has happened meanwhile
+        session.execute(
+            update(Handoff)
+            .where(Handoff.conversation_id == conversation.id, Handoff.resolved_at.is_(None))
+            .values(reason=wanted.reason, is_urgent=wanted.is_urgent)
+        )
+        return
     conversation.owner = after(Owner(conversation.owner), Act.REQUEST)
     # What is still pending is for the human now.
     session.execute(
@@ -55,6 +62,7 @@ def request(
         Handoff(
             conversation_id=conversation.id,
             reason=wanted.reason,
+            is_urgent=wanted.is_urgent,
             candidates=list(candidates),
             question_id=question_id,
         )
@@ -63,7 +71,7 @@ def request(
 
 
 def entries(database: Database) -> list[QueueEntry]:
-    """Open handoffs, the longest waiting first."""
+    """Open handoffs: what is urgent, then the longest waiting first."""
     with database.read() as session:
         last_seq = (
             select(Message.seq)
@@ -79,7 +87,7 @@ def entries(database: Database) -> list[QueueEntry]:
             .join(Message, Message.conversation_id == Conversation.id)
             .outerjoin(Agent, Agent.id == Handoff.agent_id)
             .where(Handoff.resolved_at.is_(None), Message.seq == last_seq)
-            .order_by(Handoff.requested_at)
+            .order_by(Handoff.is_urgent.desc(), Handoff.requested_at)
             .limit(500)
         ).all()
         return [QueueEntry(*row) for row in rows]
@@ -213,15 +221,27 @@ def resolve(database: Database, conversation_id: str, agent_id: str) -> Conversa
         return conversation
 
 
-def take_back(session: Session, customer: Customer, conversation: Conversation) -> None:
-    """End the handoff of a locked customer whom nobody has claimed; the assistant goes on."""
+def leave(session: Session, customer: Customer, conversation: Conversation) -> None:
+    """A locked customer needs no human any more."""
+    if conversation.owner == Owner.WAITING:
+        take_back(session, customer, conversation, "system_left_queue")
+
+
+def take_back(
+    session: Session, customer: Customer, conversation: Conversation, told: str = "system_resolved"
+) -> None:
+    """End the handoff of a locked customer whom nobody has claimed; the assistant goes on.
+
+    Args:
+        told: the text that the customer is told.
+    """
     conversation.owner = after(Owner(conversation.owner), Act.RESOLVE)
     session.execute(
         update(Handoff)
         .where(Handoff.conversation_id == conversation.id, Handoff.resolved_at.is_(None))
         .values(resolved_at=now())
     )
-    _tell(session, customer, conversation, "system_resolved")
+    _tell(session, customer, conversation, told)
 
 
 def _locked(session: Session, conversation_id: str) -> tuple[Customer, Conversation, Handoff]:

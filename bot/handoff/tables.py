@@ -50,6 +50,8 @@ class Handoff(Base):
     id: Mapped[str] = mapped_column(String(32), primary_key=True, default=new_id)
     conversation_id: Mapped[str] = mapped_column(ForeignKey("conversations.id"))
     reason: Mapped[str] = mapped_column(String(32))
+    is_urgent: Mapped[bool] = mapped_column(default=False)
+    """It goes before what has waited for longer."""
     candidates: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)
     """The articles that the assistant had in mind."""
     question_id: Mapped[str | None] = mapped_column(String(32))

@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 
-from sqlalchemy import exists, select
+from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import aliased
 
 from bot.conversations.database import Database, now
+from bot.conversations.ownership import Owner
+from bot.conversations.tables import Conversation, Customer
 from bot.conversations.timeline import append, lock_customer, open_conversation
 from bot.journeys.tables import Step
 from bot.messages import Author
@@ -30,7 +32,7 @@ def send_next(database: Database, silence: timedelta) -> tuple[str, str] | None:
     )
     due = (
         select(Step)
-        .where(Step.state == "due", Step.due_at <= at, first)
+        .where(Step.state == "due", Step.due_at <= at, first, ~_is_held())
         .order_by(Step.due_at)
         .limit(1)
     )
@@ -55,6 +57,21 @@ def send_next(database: Database, silence: timedelta) -> tuple[str, str] | None:
             context=step.context,
             is_tip=True,
         )
+        conversation.context = {**conversation.context, "asked": step.context.get("asks", "")}
         session.flush()  # the message, before the step that refers to it
         step.state, step.message_id = "sent", message.id
         return customer.id, conversation.id
+
+
+def _is_held() -> ColumnElement[bool]:
+    """Whether a customer wants no tips, or talks to a human or waits for one."""
+    return exists().where(
+        Customer.id == Step.customer_id,
+        or_(
+            Customer.tips_stopped_at.is_not(None),
+            exists().where(
+                Conversation.customer_id == Customer.id,
+                Conversation.owner.in_((Owner.WAITING, Owner.AGENT)),
+            ),
+        ),
+    )

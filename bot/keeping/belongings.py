@@ -17,6 +17,7 @@ from bot.conversations.tables import (
     Delivery,
     Judgement,
     Message,
+    Remark,
     Turn,
     VisitorToken,
 )
@@ -67,6 +68,7 @@ def remove_messages(
     _execute(
         session,
         delete(Judgement).where(Judgement.question_id.in_(ids)),
+        delete(Remark).where(Remark.message_id.in_(ids)),
         update(Step).where(Step.message_id.in_(ids)).values(message_id=None),
         delete(Delivery).where(Delivery.message_id.in_(ids)),
         delete(Message).where(Message.id.in_(ids)),

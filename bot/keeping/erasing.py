@@ -195,6 +195,7 @@ def _silence(session: Session, customer: Customer, conversations: Sequence[Conve
     for each in conversations:
         if each.owner != Owner.CLOSED:
             each.owner = after(Owner(each.owner), Act.CLOSE)
-        each.topic = each.turn_due_at = each.leased_until = None
+        each.context = {}
+        each.turn_due_at = each.leased_until = None
         each.lease_token += 1  # a worker that is in its turn can write nothing
     leave_over(session, conversations, is_erasure=True)

@@ -20,6 +20,7 @@ from bot.conversations.tables import (
     Delivery,
     Judgement,
     Message,
+    Remark,
     Turn,
     VisitorToken,
 )
@@ -79,6 +80,7 @@ class Export:
         yield "handoffs", Handoff, Handoff.conversation_id.in_(conversations)
         questions = select(Message.id).where(Message.customer_id == customer)
         yield "judgements", Judgement, Judgement.question_id.in_(questions)
+        yield "remarks", Remark, Remark.message_id.in_(questions)
 
     def _rows(self, kind: type[Base], belongs: ColumnElement[bool]) -> Iterator[Base]:
         """A table's rows; each page is read for itself: a slow reader keeps nobody waiting."""

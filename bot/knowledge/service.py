@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bot import metrics
 from bot.errors import WrongSetting
+from bot.knowledge.acts.acts import ActFolder, Acts
 from bot.knowledge.articles.articles import Article
 from bot.knowledge.articles.folder import ArticleFolder
 from bot.knowledge.articles.live import LiveArticles
@@ -27,10 +28,19 @@ from bot.knowledge.search.feedback import JudgedQuestions, ReadFeedback, no_feed
 from bot.knowledge.search.index import Index
 from bot.knowledge.search.matching import Matcher
 from bot.knowledge.search.saying import beginning
-from bot.messages import Feedback
+from bot.messages import Context, Feedback
 from bot.settings import Settings
 
 T = TypeVar("T")
+
+
+class ContextRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    topic: str = Field(default="", max_length=10_000)
+    article: str = ""
+    asked: str = ""
+    choices: tuple[str, ...] = ()
+    unhelped: int = 0
 
 
 class MatchRequest(BaseModel):
@@ -38,7 +48,7 @@ class MatchRequest(BaseModel):
     text: str = Field(max_length=10_000)
     language: str = "en"
     products: list[str] = []
-    topic: str = Field(default="", max_length=10_000)
+    context: ContextRequest = ContextRequest()
 
 
 def load_folder(settings: Settings) -> ArticleFolder:
@@ -60,12 +70,19 @@ def load_folder(settings: Settings) -> ArticleFolder:
 def load_matcher(
     settings: Settings,
     folder: ArticleFolder | None = None,
+    acts: Acts | None = None,
     feedback: Sequence[Feedback] = (),
 ) -> Matcher:
-    """Model and index as the settings say, of articles that are read now or were just before."""
+    """Model and index as the settings say, of what is read now or was just before."""
     folder = folder or load_folder(settings)
     embedder = Embedder(settings.embedding_model, settings.data_dir / "vectors")
-    index = Index(folder.articles, embedder, products=folder.products, feedback=feedback)
+    index = Index(
+        folder.articles,
+        embedder,
+        acts=ActFolder(settings.acts).acts if acts is None else acts,
+        products=folder.products,
+        feedback=feedback,
+    )
     return Matcher(embedder, index, settings.answer_precision, settings.offer_precision)
 
 
@@ -77,9 +94,10 @@ class _State:
         self.judged = JudgedQuestions(feedback)
         self.judged.refresh()
         self._folder = load_folder(settings)
-        self.matcher = load_matcher(settings, self._folder, self.judged.current)
+        self._acts = ActFolder(settings.acts)
+        self.matcher = load_matcher(settings, self._folder, self._acts.acts, self.judged.current)
         self._settle()
-        self.live = LiveArticles(self._folder, settings.knowledge_base, self._serve)
+        self.live = LiveArticles(self._folder, settings.knowledge_base, self._acts, self._serve)
         metrics.ARTICLE_PROBLEMS.set_function(lambda: len(self.live.problems))
 
     def _serve(self, articles: Sequence[Article]) -> None:
@@ -87,6 +105,7 @@ class _State:
         matcher.index = Index(
             articles,
             matcher.embedder,
+            acts=self._acts.acts,
             products=self._folder.products,
             feedback=self.judged.current,
             previous=matcher.index,
@@ -169,9 +188,14 @@ def create_app(settings: Settings, feedback: ReadFeedback = no_feedback) -> Fast
     @app.post("/match")
     async def match(asked: MatchRequest, request: Request) -> JSONResponse:
         started = perf_counter()
-        found = await pool.run(request, partial(state().matcher.match, **asked.model_dump()))
-        metrics.MATCH_SECONDS.labels(found.outcome).observe(perf_counter() - started)
-        return JSONResponse(asdict(found))  # FastAPI would check all of it once more
+        context = Context(**asked.context.model_dump())
+        job = partial(
+            state().matcher.match_all, asked.text, asked.language, asked.products, context
+        )
+        found = await pool.run(request, job)
+        metrics.MATCH_SECONDS.labels(found[0].outcome).observe(perf_counter() - started)
+        # FastAPI would check all of it once more.
+        return JSONResponse([asdict(each) for each in found])
 
     @app.post("/reload")
     async def reload() -> dict[str, Any]:
@@ -181,9 +205,29 @@ def create_app(settings: Settings, feedback: ReadFeedback = no_feedback) -> Fast
         await state().live.reload(again=True)
         return summary() | {"failure": state().live.failure}
 
+    @app.get("/healthz")
+    async def health() -> dict[str, Any]:
+        """How many articles are served, and which are not as they were last saved."""
+        return summary()
+
+    def served_index() -> Index:
+        return state().matcher.index
+
+    _serve_contents(app, served_index)
+    return app
+
+
+def _serve_contents(app: FastAPI, index: Callable[[], Index]) -> None:
+    """What the actions look up."""
+
+    @app.get("/products")
+    async def products() -> list[str]:
+        """Ids of all that has a name, in the order of their file."""
+        return list(dict.fromkeys(index().products.values()))
+
     @app.get("/articles/{language}/{article_id}")
     async def article(language: str, article_id: str) -> dict[str, str]:
-        found = state().matcher.index.article(language, article_id)
+        found = index().article(language, article_id)
         if found is None:
             raise HTTPException(404)
         return {
@@ -192,10 +236,3 @@ def create_app(settings: Settings, feedback: ReadFeedback = no_feedback) -> Fast
             "title": found.title,
             "text": beginning(found.short_answer),
         }
-
-    @app.get("/healthz")
-    async def health() -> dict[str, Any]:
-        """How many articles are served, and which are not as they were last saved."""
-        return summary()
-
-    return app

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from bot.errors import InvalidInput
+from bot.knowledge.acts.acts import NO_ACTS, Acts
 from bot.knowledge.articles.articles import Article, Problem, read_articles
 from bot.knowledge.articles.products import Names, read_products
 from bot.knowledge.embedding.embedder import Embedder, Progress
@@ -61,12 +62,14 @@ def evaluate(
     precision: float,
     offer_precision: float,
     default_language: str,
+    acts: Acts = NO_ACTS,
     quiet: bool = False,
 ) -> Evaluation:
     """Index the articles and ask every question.
 
     Args:
         questions: files or folders; none: those of Usher's own shop, if it is that.
+        acts: what customers do by speaking competes with what they ask.
         default_language: the hint for questions without a language, if there are articles in it.
         quiet: without progress bars.
 
@@ -86,7 +89,7 @@ def evaluate(
         else max(sorted(set(languages)), key=languages.count)
     )
     with _bar("Indexing the articles", quiet) as progress:
-        index = Index(articles, embedder, progress, products=products_of(knowledge))
+        index = Index(articles, embedder, progress, acts=acts, products=products_of(knowledge))
     with _bar("Asking the questions", quiet) as progress:
         judged = judge(Matcher(embedder, index, precision, offer_precision), asked, hint, progress)
     return Evaluation(
@@ -229,7 +232,7 @@ def _misses_table(misses: Sequence[Judged]) -> Table:
         "where", Column("question", ratio=1), "said", "first", "right", title="Worst misses"
     )
     for each in misses:
-        said = f"{each.outcome} {each.confidence:.2f}"
+        said = f"{each.outcome.replace('_', ' ')} {each.confidence:.2f}"
         table.add_row(
             escape(f"{each.question.file.name}:{each.question.line}"),
             escape(each.question.text),

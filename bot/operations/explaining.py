@@ -69,17 +69,7 @@ def _lines(turn: TurnTrace) -> Iterator[str]:
 def _understood(dialogue: Mapping[str, Any]) -> Iterator[str]:
     if not dialogue:
         return
-    others = ", ".join(
-        f"{each['name']} {_share(each['probability'])}" for each in dialogue.get("intents") or ()
-    )
-    intent, confidence = dialogue.get("intent"), dialogue.get("confidence")
-    yield f"understood: {intent} {_share(confidence)} (classifier: {others})"
-    arbiter = dialogue.get("arbiter")
-    if arbiter:
-        yield (
-            f"arbiter:    {arbiter['chose'].replace('_', ' ')}; weight of a question "
-            f"{arbiter['question']:.2f}, of a dialogue act {arbiter['dialogue_act'] or 0:.2f}"
-        )
+    yield f"understood: {dialogue.get('intent')} {_share(dialogue.get('confidence'))}"
     done = ", ".join(each["name"] for each in dialogue.get("actions") or ())
     yield f"rule:       {dialogue.get('rule') or 'none fits'} → {done or 'nothing'}"
 
@@ -89,6 +79,8 @@ def _matched(match: Mapping[str, Any]) -> Iterator[str]:
         return
     yield f"looked up:  {match.get('question')}"
     yield f"match:      {match.get('outcome')}, confidence {_share(match.get('confidence'))}"
+    if match.get("act"):
+        yield f"as an act:  {match['act']}, {_share(match.get('act_probability'))}"
     for each in match.get("candidates") or ():
         yield f"            {_share(each['probability']):>5}  {each['article']}: {each['title']}"
 
@@ -98,7 +90,7 @@ def show_list(turns: Sequence[TurnTrace], out: Console) -> None:
     if not turns:
         out.print("Nothing: every question of that time was answered.")
         return
-    table = Table("when (UTC)", "language", "outcome", "question", "nearest article", "trace")
+    table = Table("when (UTC)", "language", "outcome", "said", "act", "nearest article", "trace")
     for turn in turns:
         nearest = next(iter(turn.match.get("candidates") or ()), None)
         table.add_row(
@@ -106,11 +98,17 @@ def show_list(turns: Sequence[TurnTrace], out: Console) -> None:
             turn.match.get("language") or "",
             turn.match.get("outcome") or "",
             escape(" / ".join(said.text for said in turn.messages)),
+            _act(turn.match),
             escape(f"{nearest['article']} {_share(nearest['probability'])}") if nearest else "",
             turn.turn,
         )
     out.print(table)
     out.print("More of one: usher trace TURN", highlight=False)
+
+
+def _act(match: Mapping[str, Any]) -> str:
+    act = match.get("act")
+    return escape(f"{act} {_share(match.get('act_probability'))}") if act else ""
 
 
 def _share(number: float | None) -> str:

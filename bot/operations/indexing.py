@@ -12,12 +12,12 @@ RELOAD_SECONDS = 120
 
 
 def is_indexed(settings: Settings) -> bool:
-    """Whether no article has changed since the last indexing, by this model."""
+    """Whether no article and no act has changed since the last indexing, by this model."""
     stamp = settings.data_dir / "vectors" / "indexed"
     return (
         stamp.exists()
         and vectors_path(settings).exists()
-        and stamp.stat().st_mtime > changed_at(settings.knowledge_base)
+        and stamp.stat().st_mtime > max(map(changed_at, (settings.knowledge_base, settings.acts)))
     )
 
 

@@ -1,22 +1,20 @@
-"""`rasa train`, which reads the vectors of its examples from the cache."""
+"""`rasa train`: rules and stories; what a message is, the knowledge process says."""
 
 import hashlib
-import re
 import subprocess
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from tempfile import TemporaryFile
-from typing import Any
 
-import yaml
-
-from bot.errors import InvalidInput, UsherError
+from bot.errors import UsherError
 from bot.operations.processes import RASA_PYTHON, environment, model_path
 from bot.operations.progress import console
 from bot.settings import ROOT, Settings
 
 MAX_SECONDS = 1200
-_SOURCES = ("config.yml", "domain.yml", "data", "bot/rasa_extensions", "environments/rasa")
+_SOURCES = (
+    "config.yml", "domain.yml", "data/rules", "data/stories", "bot/rasa_extensions",
+    "environments/rasa",
+)  # fmt: skip
 
 
 class TrainingFailed(UsherError):
@@ -25,9 +23,9 @@ class TrainingFailed(UsherError):
     code = "training_failed"
 
 
-def fingerprint(settings: Settings) -> str:
+def fingerprint() -> str:
     """Changes when anything changes that the model is made of."""
-    digest = hashlib.sha256(settings.embedding_model.encode())
+    digest = hashlib.sha256()
     for source in _SOURCES:
         path = ROOT / source
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
@@ -38,39 +36,11 @@ def fingerprint(settings: Settings) -> str:
 
 def is_trained(settings: Settings) -> bool:
     stamp = model_path(settings).with_suffix(".from")
-    return (
-        model_path(settings).exists()
-        and stamp.exists()
-        and stamp.read_text() == fingerprint(settings)
-    )
-
-
-def examples(folder: Path) -> list[str]:
-    """All example messages of Rasa's training data, as Rasa reads them.
-
-    Raises:
-        InvalidInput: a file is not valid YAML; names the file.
-    """
-    found: list[str] = []
-    for path in sorted(folder.rglob("*.yml")):
-        try:
-            content: dict[str, Any] = yaml.safe_load(path.read_text("utf-8")) or {}
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise InvalidInput(f"{path} is not valid YAML: {error}") from error
-        for item in content.get("nlu", ()):
-            found += _lines(item.get("examples", ""))
-    return list(dict.fromkeys(found))
-
-
-def _lines(block: str) -> Iterator[str]:
-    for line in block.splitlines():
-        text = re.sub(r"^\s*-\s", "", line).strip(" \n")
-        if text:
-            yield text
+    return model_path(settings).exists() and stamp.exists() and stamp.read_text() == fingerprint()
 
 
 def train(settings: Settings, meanwhile: Callable[[], object] = lambda: None) -> None:
-    """Train the assistant; the vectors of its examples are in the cache.
+    """Train the assistant.
 
     Args:
         meanwhile: something else to do while Rasa, which keeps one core busy, trains.
@@ -85,7 +55,7 @@ def train(settings: Settings, meanwhile: Callable[[], object] = lambda: None) ->
         "--fixed-model-name", "candidate", "--domain", "domain.yml", "--config", "config.yml",
         "--data", "data",
     ]  # fmt: skip
-    made_from = fingerprint(settings)
+    made_from = fingerprint()
     with TemporaryFile("w+") as said:
         rasa = subprocess.Popen(
             command, cwd=ROOT, env=environment(settings), stdout=said, stderr=subprocess.STDOUT

@@ -8,12 +8,14 @@ and record know of each other how far they are.
 
 import asyncio
 import hmac
-from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence, Text
+import re
+from typing import Any, Awaitable, Callable, Dict, List, Optional, Sequence, Set, Text
 from weakref import WeakValueDictionary
 
 import structlog
 from rasa.core.agent import Agent
 from rasa.core.channels.channel import InputChannel, OutputChannel, UserMessage
+from rasa.core.policies.policy import PolicyPrediction
 from rasa.core.tracker_store import TrackerStore
 from rasa.shared.core.events import ActionExecuted, BotUttered, Event, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
@@ -30,6 +32,13 @@ logger = structlog.get_logger()
 MAX_EVENTS = 160
 """About twenty turns. A longer tracker is cut to the newest half: the rules and actions look no
 further back, and Rasa goes through all of it several times a turn."""
+
+
+SAID_AGAIN = "action_said_again"
+"""What is done beside a reply that is the same as the one before."""
+MAY_BE_SAID_AGAIN = {"repeat", "greet", "goodbye", "thank", "praise", "wait", "confirm_resolved"}
+"""Intents of who wants to hear it again, or needs no help."""
+_LEADING = re.compile(r"^\W+")
 
 
 class Replies(OutputChannel):
@@ -151,7 +160,7 @@ async def _handle(
         await _catch_up(agent, store, conversation, missed)
     if message is None or on_new_message is None:
         return response.json({"seq": max([known, *(item["seq"] for item in missed)])})
-    return await _take_turn(conversation, message, on_new_message, rules)
+    return await _take_turn(agent, conversation, message, on_new_message, rules)
 
 
 async def _catch_up(
@@ -166,7 +175,13 @@ async def _catch_up(
     await store.save(tracker)
 
 
+def plain(text: Text) -> Text:
+    """A customer's text as Rasa may have it: it obeys "/intent", after any blank."""
+    return _LEADING.sub(lambda leading: leading[0].replace("/", "\u2215"), text)
+
+
 async def _take_turn(
+    agent: Agent,
     conversation: Text,
     message: Dict[Text, Any],
     on_new_message: Callable[[UserMessage], Awaitable[Any]],
@@ -174,20 +189,32 @@ async def _take_turn(
 ) -> HTTPResponse:
     replies = Replies()
     trackers: List[DialogueStateTracker] = []
-    # Rasa obeys "/intent" typed by anybody: a leading slash is taken off.
-    text = message["text"].lstrip("/ \t\n") or message["text"].replace("/", "\u2215")
     metadata = {
         "seq": message["seq"],
         "turn": message.get("turn"),
-        "_nlu": {"vector": message["vector"], "kb": message["kb"]},
+        "_nlu": {"matches": message["matches"], "context": message["context"]},
     }
     looking = written.set(trackers)
     try:
         await on_new_message(
             UserMessage(
-                text, replies, conversation, input_channel=UsherChannel.name(), metadata=metadata
+                plain(message["text"]),
+                replies,
+                conversation,
+                input_channel=UsherChannel.name(),
+                metadata=metadata,
             )
         )
+        if trackers and _says_again(trackers[-1], message["seq"]):
+            tracker = trackers[-1]
+            # Rasa's own `execute_action` would save it before it listens again. A process that
+            # is killed then leaves a tracker with which no rule begins.
+            action = agent.processor._get_action(SAID_AGAIN)
+            await agent.processor._run_action(
+                action, tracker, replies, agent.nlg, PolicyPrediction([1.0], "channel")
+            )
+            tracker.update(ActionExecuted("action_listen"))
+            await agent.tracker_store.save(tracker)
     finally:
         written.reset(looking)
     if not replies.messages:
@@ -235,13 +262,42 @@ def _replies_after(tracker: DialogueStateTracker, place: int) -> List[Dict[Text,
     return replies
 
 
+def _says_again(tracker: DialogueStateTracker, seq: int) -> bool:
+    """Whether the assistant says to this message what it said to the one before, unasked."""
+    place = _place_of(tracker, seq)
+    if place is None:
+        return False
+    events = list(tracker.events)
+    is_welcome = events[place].intent.get("name") in MAY_BE_SAID_AGAIN
+    if is_welcome or tracker.get_slot("waiting"):
+        return False
+    now = events[place + 1 :]
+    if any((_custom(event).get("unhelped") or 0) > 0 for event in now):
+        return False  # an action has seen to it that nobody goes round in circles
+    said = _texts(now)
+    before: List[Text] = []
+    for event in reversed(events[:place]):
+        if isinstance(event, UserUttered):
+            break
+        before += _texts([event])
+    return bool(said) and said <= set(before)
+
+
+def _custom(event: Event) -> Dict[Text, Any]:
+    return (event.data.get("custom") if isinstance(event, BotUttered) else None) or {}
+
+
+def _texts(events: Sequence[Event]) -> Set[Text]:
+    return {event.text for event in events if isinstance(event, BotUttered) and event.text}
+
+
 def _as_events(item: Dict[Text, Any]) -> List[Event]:
     """A message of the record as events of the tracker."""
     metadata = {"seq": item["seq"], "author": item["author"]}
     if item["author"] == "customer":
         # Said to a human: it is remembered, not understood.
         return [
-            UserUttered(item["text"].lstrip("/"), intent={"name": None}, metadata=metadata),
+            UserUttered(plain(item["text"]), intent={"name": None}, metadata=metadata),
             ActionExecuted("action_listen"),
         ]
     context = item["context"]

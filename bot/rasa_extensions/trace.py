@@ -46,9 +46,8 @@ def trace_of(events: Sequence[Event], rules: Sequence[Rule]) -> Dict[Text, Any]:
         events: a tracker's, as dictionaries, from the customer's message on.
 
     Returns:
-        `intent` and its `confidence` after the arbiter, the classifier's three best `intents`,
-        the `arbiter`'s reckoning, the `actions` with policy and confidence, the `rule` that says
-        so if there is exactly one, and the `slots` that were set, texts without their value.
+        `intent` and its `confidence`, the `actions` with policy and confidence, the `rule` that
+        says so if there is exactly one, and the `slots` that were set, texts without their value.
     """
     turn = list(events[:1])
     for event in events[1:]:
@@ -70,11 +69,6 @@ def trace_of(events: Sequence[Event], rules: Sequence[Rule]) -> Dict[Text, Any]:
     return {
         "intent": intent.get("name"),
         "confidence": _rounded(intent.get("confidence")),
-        "intents": [
-            {"name": each.get("name"), "probability": _rounded(each.get("confidence"))}
-            for each in (understood.get("intent_ranking") or [])[:3]
-        ],
-        "arbiter": understood.get("arbiter"),
         "actions": actions,
         "rule": _rule(rules, intent.get("name"), [each["name"] for each in actions]),
         "slots": [_slot(event) for event in turn if event["event"] == "slot"],
@@ -83,17 +77,21 @@ def trace_of(events: Sequence[Event], rules: Sequence[Rule]) -> Dict[Text, Any]:
 
 def _rule(rules: Sequence[Rule], intent: Optional[Text], actions: List[Text]) -> Optional[Text]:
     fitting = [
-        rule.name
+        rule
         for rule in rules
         if intent in rule.intents and list(rule.actions) == actions[: len(rule.actions)]
     ]
-    return fitting[0] if len(fitting) == 1 else None
+    longest = max((len(rule.actions) for rule in fitting), default=0)
+    names = [rule.name for rule in fitting if len(rule.actions) == longest]
+    return names[0] if len(names) == 1 else None
 
 
 def _slot(event: Event) -> Dict[Text, Any]:
     """A text may be anything that a customer wrote; only of the language is it known."""
     value = event.get("value")
-    is_told = event["name"] == "language" or isinstance(value, (bool, int, float, type(None)))
+    is_told = event["name"] in {"language", "asked"} or isinstance(
+        value, (bool, int, float, type(None))
+    )
     return {"name": event["name"], **({"value": value} if is_told else {})}
 
 

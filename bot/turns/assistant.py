@@ -7,7 +7,7 @@ from typing import Any
 from bot.errors import Unavailable
 from bot.internal_http import InternalClient
 from bot.languages import LANGUAGES
-from bot.messages import Button, HandoffRequest, Match, Reply, Source, TurnResult
+from bot.messages import Button, Context, HandoffRequest, Match, Reply, Source, TurnResult
 from bot.turns.history import HistoryItem
 
 TIMEOUT_SECONDS = 6.0
@@ -41,14 +41,22 @@ class Assistant:
         after: int,
         history: Sequence[HistoryItem],
         message: HistoryItem,
-        match: Match,
+        matches: Sequence[Match],
+        context: Context,
+        bought: Sequence[str],
         turn_id: str,
+        *,
+        is_waiting: bool = False,
     ) -> TurnResult:
         """Take one turn; a turn that was already taken is answered as the first time.
 
         Args:
             after: the last `seq` that the tracker is known to hold.
             history: what was said since then, before the message.
+            matches: what the message most probably is.
+            context: what was said before, as the record has it.
+            bought: ids of the products that the customer has bought.
+            is_waiting: the customer waits for a human.
 
         Raises:
             TrackerBehind: the tracker ends earlier than `after`; repeat with more history.
@@ -63,20 +71,12 @@ class Assistant:
                 "seq": message.seq,
                 "turn": turn_id,
                 "text": message.text,
-                "vector": match.vector,
-                "kb": {
-                    "outcome": match.outcome,
-                    "confidence": round(match.confidence, 4),
-                    "candidates": [
-                        [each.article, each.title, round(each.probability, 4)]
-                        for each in match.candidates
-                    ],
-                    "language": match.language,
-                    "article_language": match.article_language,
-                    "text": match.text,
-                    "heading": match.heading,
-                    "products": list(match.products),
+                "context": {
+                    "asked": context.asked,
+                    "unhelped": context.unhelped,
+                    "waiting": is_waiting,
                 },
+                "matches": [_as_kb(match) | {"bought": list(bought)} for match in matches],
             },
         )
         return parse_result(answer)
@@ -99,6 +99,26 @@ class Assistant:
         return await self._http.post(
             f"/webhooks/usher/{what}", body, read=_checked, key=conversation_id
         )
+
+
+def _as_kb(match: Match) -> dict[str, Any]:
+    """A match as the dialogue is told of it."""
+    return {
+        "outcome": match.outcome,
+        "confidence": round(match.confidence, 4),
+        "act": match.act,
+        "act_probability": round(match.act_probability, 4),
+        "candidates": [
+            [each.article, each.title, round(each.probability, 4)] for each in match.candidates
+        ],
+        "language": match.language,
+        "article_language": match.article_language,
+        "text": match.text,
+        "heading": match.heading,
+        "question": match.question,
+        "asks": match.asks,
+        "products": list(match.products),
+    }
 
 
 def _checked(status: int, answer: Any) -> Any:
@@ -128,19 +148,22 @@ def parse_result(answer: Any) -> TurnResult:
                 ),
                 sources=tuple(Source(**source) for source in custom.get("sources", ())),
                 asks=custom.get("asks"),
+                choices=tuple(custom.get("choices", ())),
             )
             for each, custom in parts
             if each.get("text")
         )
         handoffs = [custom["handoff"] for _, custom in parts if "handoff" in custom]
-        languages = [custom["language"] for _, custom in parts if "language" in custom]
+        last = {key: value for _, custom in parts for key, value in custom.items()}
     except (KeyError, TypeError, AttributeError) as error:
         raise Unavailable(f"The assistant's answer is not understood: {error!r}") from error
-    if not replies and not handoffs:
+    if not replies and not handoffs and "wish" not in last:
         raise Unavailable("The assistant said nothing.")
     return TurnResult(
         replies=replies,
         handoff=HandoffRequest(handoffs[0]) if handoffs else None,
-        language=languages[-1] if languages and languages[-1] in LANGUAGES else None,
+        language=last.get("language") if last.get("language") in LANGUAGES else None,
+        unhelped=last.get("unhelped"),
+        wish=last.get("wish"),
         trace=answer.get("trace") or {},
     )

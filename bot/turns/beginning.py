@@ -1,17 +1,18 @@
 """Which turns are taken next: leased, and with all that they need, in one transaction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import datetime
 from itertools import groupby
 
 from sqlalchemy import func, or_, select, text, update
 from sqlalchemy.orm import Session, load_only
 
 from bot.conversations.database import Database, now
-from bot.conversations.ownership import Owner
+from bot.conversations.ownership import LISTENS, Owner
 from bot.conversations.tables import Conversation, Message, Turn, new_id
 from bot.journeys.purchases import products_of
-from bot.messages import MAX_TEXT_LENGTH
+from bot.messages import MAX_TEXT_LENGTH, Context
 from bot.turns import leases
 from bot.turns.history import HistoryItem, unsaid
 from bot.turns.leases import Lease
@@ -51,8 +52,10 @@ class Work:
     """What the customer says: the texts of all messages, with the last one's `seq`."""
     waited_ms: int
     products: tuple[str, ...]
-    topic: str
-    """The question that was answered just before, or nothing."""
+    is_waiting: bool
+    """Whether the customer waits for a human."""
+    context: Context
+    """What was said before, as far as the meaning of the message depends on it."""
 
 
 def begin(database: Database, worker: str, limit: int, together: bool) -> list[Work]:
@@ -69,12 +72,18 @@ def begin(database: Database, worker: str, limit: int, together: bool) -> list[W
         if not leased:
             return []
         pending = _pending(session, [each.id for each in leased], together)
-        mine = [each for each in leased if each.owner == Owner.ASSISTANT and pending[each.id]]
+        unheard = {each.id: _unheard(each, pending[each.id]) for each in leased}
+        more = {each for each in pending if len(unheard[each]) < len(pending[each])}
+        pending = unheard
+        mine = [each for each in leased if each.owner in LISTENS and pending[each.id]]
         for conversation in leased:
             if conversation not in mine:
                 for message in pending[conversation.id]:
                     message.pending = False  # it is the human's
-                leases.give_back(conversation, more=False)
+                leases.give_back(conversation, more=conversation.id in more)
+        # A turn of who waited is open when its worker died before the human came.
+        theirs = Turn.conversation_id.in_([each.id for each in leased if each not in mine])
+        session.execute(update(Turn).where(theirs, IS_OPEN).values(state="done", ended_at=now()))
         turns = _turns(session, mine, pending, together)
     # The conversations are ours now: the rest need not keep other writers waiting.
     with database.read() as session:
@@ -86,7 +95,7 @@ def begin(database: Database, worker: str, limit: int, together: bool) -> list[W
         ]
 
 
-def _pending(session: Session, ids: Sequence[str], together: bool) -> Mapping[str, list[Message]]:
+def _pending(session: Session, ids: Sequence[str], together: bool) -> dict[str, list[Message]]:
     """The first pending messages of each conversation: as many as one turn may have."""
     place = func.row_number().over(partition_by=Message.conversation_id, order_by=Message.seq)
     numbered = (
@@ -106,6 +115,27 @@ def _pending(session: Session, ids: Sequence[str], together: bool) -> Mapping[st
     for message in session.scalars(waiting):
         found[message.conversation_id].append(message)
     return found
+
+
+def _unheard(conversation: Conversation, waiting: list[Message]) -> list[Message]:
+    """Messages but for those that say again what was being answered when they were sent: who is
+    impatient gets one answer.
+    """
+    heard = conversation.context.get("heard")
+    if not heard:
+        return waiting
+    until = datetime.fromisoformat(heard["until"])
+    unheard: list[Message] = []
+    for message in waiting:
+        if (
+            message.turn_id is None
+            and message.created_at < until
+            and message.text in heard["texts"]
+        ):
+            message.pending, message.turn_id = False, heard["turn"]
+        else:
+            unheard.append(message)
+    return unheard
 
 
 def _turns(
@@ -178,5 +208,13 @@ def _work(
         message=HistoryItem(last.seq, last.author, "\n".join(texts), last.context),
         waited_ms=max(0, round((now() - first.created_at).total_seconds() * 1000)),
         products=products,
-        topic=conversation.topic or "",
+        is_waiting=conversation.owner == Owner.WAITING,
+        context=context_of(conversation),
     )
+
+
+def context_of(conversation: Conversation) -> Context:
+    """What a conversation remembers for its next turn."""
+    names = {each.name for each in fields(Context)}
+    kept = {name: value for name, value in conversation.context.items() if name in names}
+    return Context(**{**kept, "choices": tuple(kept.get("choices", ()))})

@@ -4,23 +4,27 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from bot.conversations.database import Database, now
+from bot.conversations.ownership import Owner
 from bot.conversations.tables import Conversation, Customer, Message, Turn
 from bot.conversations.timeline import append, append_reply, lock_customers
 from bot.handoff import queue
-from bot.messages import Author, HandoffRequest, Match, Outcome, TurnResult
+from bot.messages import SILENCE, Author, Context, HandoffRequest, Match, Outcome, Reply, TurnResult
 from bot.texts import texts
-from bot.turns import leases
+from bot.turns import leases, wishes
 from bot.turns.beginning import NEEDED, Work
 from bot.turns.leases import Lease, LeaseLost
 
 MAX_TRIES = 5
 """A message that fails so often while everything else works becomes a dead letter."""
 MIN_WAIT, MAX_WAIT = timedelta(seconds=2), timedelta(seconds=30)
+LOOKED_BACK = 10
+"""Messages among which the last question is looked for."""
 WORTH_SHOWING = 0.05
 """The least probability of an article that an agent is shown."""
 
@@ -30,7 +34,8 @@ class Finished:
     """What a turn has come to."""
 
     work: Work
-    match: Match
+    matches: Sequence[Match]
+    """At least one."""
     result: TurnResult
     timings: Mapping[str, int]
     """Milliseconds of its parts."""
@@ -96,37 +101,41 @@ def _writing(database: Database, works: Sequence[Work]) -> Iterator[tuple[Sessio
 
 
 def _complete(session: Session, scene: _Scene, finished: Finished) -> None:
-    work, match, result = finished.work, finished.match, finished.result
+    work, matches, result = finished.work, finished.matches, finished.result
     conversation = scene.conversations[work.lease]
     customer = scene.customers[work.customer_id]
     messages = _end(scene, work, "done")
     message = messages[-1]
+    if work.is_waiting and conversation.owner != Owner.WAITING:
+        result = SILENCE  # an agent has come meanwhile and answers
     question: Message | None = message
     if result.handoff is not None and result.handoff.reason != "not_sure":
         # "A person, please" has no article: the agent wants to know what came before it.
-        question = _last_matched(session, conversation.id)
-    message.match = {
-        "outcome": match.outcome,
-        "confidence": match.confidence,
-        "language": match.language,
-        "question": match.question,
-        "candidates": [asdict(candidate) for candidate in match.candidates],
-    }
+        question = _last_question(session, conversation.id)
+    message.match = _as_kept(matches[0])
     scene.turns[work.turn_id].trace = {
         "messages": len(messages),
-        "match": message.match | {"article_language": match.article_language},
+        "match": message.match | {"article_language": matches[0].article_language},
+        "more": [_as_kept(each) for each in matches[1:]],
         "dialogue": dict(result.trace),
         "handoff": result.handoff.reason if result.handoff else None,
         "timings": {"waited": work.waited_ms, **finished.timings},
     }
-    conversation.tracker_seq = max(conversation.tracker_seq, message.seq)
-    conversation.language = result.language or match.language
-    is_answer = match.outcome == Outcome.ANSWER and result.replies and result.replies[0].sources
-    conversation.topic = match.question if is_answer else None
+    if result != SILENCE:  # else the assistant has not heard of it yet
+        conversation.tracker_seq = max(conversation.tracker_seq, message.seq)
+    conversation.language = result.language or matches[0].language
+    conversation.context = _remembered(finished) | {
+        "heard": {
+            "texts": [each.text for each in messages],
+            "turn": work.turn_id,
+            "until": now().isoformat(),
+        }
+    }
     if result.language:
         customer.language = result.language
     for reply in result.replies:
         append_reply(session, customer, conversation, reply, answers=message)
+    wishes.grant(session, customer, conversation, message, result.wish)
     leases.give_back(conversation, more=conversation.id in scene.more)
     if result.handoff is not None:
         found = question.match["candidates"] if question and question.match else ()
@@ -134,6 +143,36 @@ def _complete(session: Session, scene: _Scene, finished: Finished) -> None:
         question_id = question.id if question else None
         session.flush()  # what it updates must not come back
         queue.request(session, customer, conversation, result.handoff, likely, question_id)
+
+
+def _as_kept(match: Match) -> dict[str, Any]:
+    return {
+        "outcome": match.outcome,
+        "confidence": match.confidence,
+        "act": match.act,
+        "act_probability": match.act_probability,
+        "language": match.language,
+        "question": match.question,
+        "candidates": [asdict(candidate) for candidate in match.candidates],
+    }
+
+
+def _remembered(finished: Finished) -> dict[str, Any]:
+    """What the next turn has to know of this one."""
+    before, match, result = finished.work.context, finished.matches[-1], finished.result
+    if result.wish == "start_over":
+        return {}
+    asking = next((each for each in reversed(result.replies) if each.asks), Reply(""))
+    is_act = match.outcome in {Outcome.ACT, Outcome.CONFIRM, Outcome.NOT_UNDERSTOOD}
+    topic, article = before.topic, before.article
+    if not is_act or asking.asks == "product":
+        topic, article = match.question, ""
+        if match.outcome == Outcome.ANSWER:
+            article = match.candidates[0].article
+    unhelped = before.unhelped if result.unhelped is None else result.unhelped
+    asked = before.asked if result == SILENCE else asking.asks or ""
+    kept = Context(topic, article, asked, asking.choices, unhelped)
+    return {key: value for key, value in asdict(kept).items() if value}
 
 
 def _end(scene: _Scene, work: Work, state: str) -> list[Message]:
@@ -164,6 +203,10 @@ def fail(database: Database, work: Work, problem: str, counts: bool, recovery: t
         if conversation is None:
             raise _lost(work)
         customer, turn = scene.customers[work.customer_id], scene.turns[work.turn_id]
+        if work.is_waiting:  # a human answers it anyhow
+            _end(scene, work, "done")
+            leases.give_back(conversation, more=conversation.id in scene.more)
+            return False
         turn.problem = problem[:500]
         turn.tries += counts
         age = now() - turn.begun_at
@@ -196,11 +239,13 @@ def _lost(work: Work) -> LeaseLost:
     return LeaseLost(f"Conversation {work.lease.conversation_id} belongs to another worker now.")
 
 
-def _last_matched(session: Session, conversation_id: str) -> Message | None:
-    """The customer's last message that the assistant has answered."""
-    return session.scalars(
+def _last_question(session: Session, conversation_id: str) -> Message | None:
+    """The customer's last message that was no act."""
+    matched = session.scalars(
         select(Message)
         .where(Message.conversation_id == conversation_id, Message.match.is_not(None))
         .order_by(Message.seq.desc())
-        .limit(1)
-    ).first()
+        .limit(LOOKED_BACK)
+    ).all()
+    questions = (each for each in matched if (each.match or {}).get("outcome") != Outcome.ACT)
+    return next(questions, matched[0] if matched else None)

@@ -18,8 +18,6 @@ from bot.errors import NotFound
 from bot.messages import Author, Outcome
 
 PAGE = 200
-QUESTION = "question"
-"""The intent of what asks for an article."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +59,6 @@ class TurnTrace:
     def dialogue(self) -> Mapping[str, Any]:
         """What the dialogue made of it."""
         return self.trace.get("dialogue") or {}
-
-    @property
-    def is_question(self) -> bool:
-        """Whether it was taken for a question, or nobody knows what for."""
-        return self.dialogue.get("intent") in {QUESTION, None}
 
 
 def of_turn(database: Database, conversation_id: str, turn_id: str) -> TurnTrace:
@@ -112,9 +105,7 @@ def of_outcome(
     language: str = "",
     limit: int = 1000,
 ) -> list[TurnTrace]:
-    """Questions whose match had one of these outcomes, the newest first.
-
-    A greeting has no article either: what was taken for no question is left out.
+    """Turns whose match had one of these outcomes, the newest first.
 
     Args:
         language: of the question; empty: any.
@@ -134,7 +125,7 @@ def of_outcome(
     with database.read() as session:
         found: list[TurnTrace] = []
         for turns in session.scalars(wanted.execution_options(yield_per=PAGE)).partitions():
-            found += [each for each in _with_messages(session, turns) if each.is_question]
+            found += _with_messages(session, turns)
             if len(found) >= limit:
                 break
         return found[:limit]

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from bot.conversations.database import Database
 from bot.errors import Disconnected, NotReached, TimedOut, Unavailable
 from bot.faults import point
 from bot.knowledge.client import KnowledgeClient
-from bot.messages import Match, TurnResult
+from bot.messages import SILENCE, URGENT, Context, Match, Outcome, TurnResult
 from bot.turns import ending, history
 from bot.turns.assistant import Assistant, TrackerBehind
 from bot.turns.beginning import Work
@@ -24,6 +24,23 @@ log = structlog.get_logger()
 
 PATIENCE_MS = 60_000
 """From this age on a message may be what a part is stuck on; before, there is just much to do."""
+
+
+LEAVE_QUEUE = "leave_queue"
+"""What is asked of a customer who waits."""
+LEAVING = frozenset({"stop", "confirm_resolved", "start_over"})
+"""Acts of who needs no human any more."""
+
+
+def _is_for_assistant(match: Match, context: Context) -> bool:
+    """Whether the assistant says something to what a customer writes who waits for a human.
+
+    Who asks something new is told once how to leave the queue.
+    """
+    is_told = context.asked == LEAVE_QUEUE
+    if match.outcome is Outcome.ACT:
+        return match.act in LEAVING | URGENT or (is_told and match.act == "affirm")
+    return match.outcome is Outcome.ANSWER and not is_told
 
 
 @dataclass(frozen=True)
@@ -53,11 +70,14 @@ class Taker:
         ):
             begun, part = time.monotonic(), "knowledge"
             try:
-                match = await self.knowledge.match(
-                    work.message.text, work.language, work.products, work.topic
+                matches = await self.knowledge.match(
+                    work.message.text, work.language, work.products, work.context
                 )
+                match = matches[0]
                 matched, part = time.monotonic(), "assistant"
-                result = await self._ask(work, match)
+                result = SILENCE
+                if not work.is_waiting or _is_for_assistant(match, work.context):
+                    result = await self._ask(work, matches)
             except Exception as problem:  # noqa: BLE001  every kind is a turn that failed
                 metrics.TURN_FAILURES.labels(part).inc()
                 await self._failed(work, problem)
@@ -67,27 +87,36 @@ class Taker:
                 "assistant": round((time.monotonic() - matched) * 1000),
             }
             with metrics.timed(metrics.TURN_SECONDS.labels("commit")):
-                await self.complete(Finished(work, match, result, timings))
+                await self.complete(Finished(work, matches, result, timings))
             metrics.turn_ended(
                 match.outcome, bool(result.handoff), {"waited": work.waited_ms, **timings}
             )
             log.info(
                 "turn",
                 outcome=match.outcome,
+                act=match.act if match.outcome in {Outcome.ACT, Outcome.CONFIRM} else None,
                 confidence=round(match.confidence, 3),
                 handoff=result.handoff.reason if result.handoff else None,
                 waited_ms=work.waited_ms,
                 **{f"{part}_ms": ms for part, ms in timings.items()},
             )
 
-    async def _ask(self, work: Work, match: Match) -> TurnResult:
+    async def _ask(self, work: Work, matches: Sequence[Match]) -> TurnResult:
         after, items = work.after, work.history
         conversation_id = work.lease.conversation_id
         for _ in range(2):
             point("turn.before_assistant")
             try:
                 return await self.assistant.turn(
-                    conversation_id, after, items, work.message, match, work.turn_id
+                    conversation_id,
+                    after,
+                    items,
+                    work.message,
+                    matches,
+                    work.context,
+                    work.products,
+                    work.turn_id,
+                    is_waiting=work.is_waiting,
                 )
             except TrackerBehind as behind:
                 after = behind.seq

@@ -38,7 +38,7 @@ _ZYGOTES: Mapping[str, tuple[str, ...]] = {
     "rasa": ("skops.io", "rasa.__main__", "rasa.core.run", "rasa.server", "rasa.core.agent",
              "rasa.engine.recipes.default_recipe", "rasa.core.policies.rule_policy",
              "bot.rasa_extensions.channel", "bot.rasa_extensions.tracker_store",
-             "bot.rasa_extensions.vectors", "bot.rasa_extensions.arbiter"),
+             "bot.rasa_extensions.understanding"),
 }  # fmt: skip
 """What each zygote imports."""
 _ZYGOTE_OF = {"knowledge": "models", "actions": "models", "rasa": "rasa"}

@@ -171,10 +171,10 @@ def test_two_machines_answer_as_one_and_each_may_lose_its_worker(tmp_path: Path)
             with Customer(url, "en") as customer:
                 for machine, worker in ((back, "worker"), (front, "worker-1")):
                     replies = customer.say(PHRASES["en"].question)
-                    assert [each["text"].startswith(expected) for each in replies] == [True]
+                    assert replies[0]["text"].startswith(expected)
                     machine.process(worker).kill()  # supervisor starts it again
                 replies = customer.say(PHRASES["en"].question)
-                assert [each["text"].startswith(expected) for each in replies] == [True]
+                assert replies[0]["text"].startswith(expected)
             if there != "127.0.0.1":
                 assert httpx.get(f"http://{there}:{second}/healthz").status_code == 401
                 assert httpx.post(f"http://{there}:{second + 1}/webhook").status_code == 401

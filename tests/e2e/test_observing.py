@@ -20,10 +20,8 @@ def test_a_turn_tells_why_the_question_was_answered(usher: Usher) -> None:
     assert why["match"]["outcome"] == "answer"
     assert why["match"]["candidates"][0]["article"] == ARTICLE
     assert (why["dialogue"]["intent"], why["dialogue"]["rule"]) == ("question", "question")
-    assert why["dialogue"]["arbiter"]["chose"] == "question"
     (action,) = why["dialogue"]["actions"]
     assert action == {"name": "action_answer", "policy": "RulePolicy", "confidence": 1.0}
-    assert len(why["dialogue"]["intents"]) == 3
     assert answered["replies"][0]["text"].startswith(article(ARTICLE, "en").short_answer)
     assert PHRASES["en"].question in usher.cli("trace", answered["turn"])
 
@@ -34,7 +32,7 @@ def test_questions_without_an_answer_are_listed(usher: Usher) -> None:
     customer.say(f"Which planet has the most moons, {token}?")
     listed = json.loads(usher.cli("traces", "--since", "1h", "--json"))
     (found,) = [each for each in listed if token in each["messages"][0]["text"]]
-    assert found["trace"]["match"]["outcome"] in {"handoff", "clarify"}
+    assert found["trace"]["match"]["outcome"] in {"handoff", "clarify", "not_understood"}
 
 
 def scraped(port: int) -> dict[str, float]:

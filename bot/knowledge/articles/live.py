@@ -1,4 +1,4 @@
-"""Saved edits of articles are served, without a restart and without a gap."""
+"""Saved edits of articles and of acts are served, without a restart and without a gap."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 from watchfiles import awatch
 
+from bot.knowledge.acts.acts import ActFolder
 from bot.knowledge.articles.articles import Article, Problem
 from bot.knowledge.articles.folder import ArticleFolder
 
@@ -26,21 +27,27 @@ class LiveArticles:
     """Brings what is served up to date with a folder; the old serves until the new is complete."""
 
     def __init__(
-        self, folder: ArticleFolder, path: Path, serve: Callable[[Sequence[Article]], None]
+        self,
+        folder: ArticleFolder,
+        path: Path,
+        acts: ActFolder,
+        serve: Callable[[Sequence[Article]], None],
     ) -> None:
         """
         Args:
             folder: read, and served as it stands.
             path: where the folder is.
+            acts: the same.
             serve: indexes articles and serves them from then on; called in a thread, never
                 twice at a time.
         """
         self._folder = folder
-        self._path = path
+        self._acts = acts
+        self._paths = (path, acts.path)
         self._serve = serve
         self._one_at_a_time = asyncio.Lock()
         self._served: Sequence[Article] = folder.articles
-        self._products = folder.products
+        self._besides = (folder.products, acts.acts)
         self._failure = ""
         self._unread = ""
         self._told: frozenset[Problem] = frozenset()
@@ -54,7 +61,7 @@ class LiveArticles:
     @property
     def problems(self) -> list[str]:
         """What is not served as it was last saved, and what to do; empty when all is well."""
-        found = (*map(str, self._folder.problems), self._unread, self._failure)
+        found = (*map(str, self._all_problems()), self._unread, self._failure)
         return [each for each in found if each]
 
     async def reload(self, again: bool = False) -> None:
@@ -74,6 +81,7 @@ class LiveArticles:
     def _reload(self, again: bool) -> None:
         try:
             self._folder.refresh()
+            self._acts.refresh()
         except Exception as error:  # the watch must go on: the next change may mend it
             if not self._unread:
                 log.exception("articles cannot be read")
@@ -81,10 +89,10 @@ class LiveArticles:
             return
         self._unread = ""
         self._tell()
-        articles, products = self._folder.articles, self._folder.products
-        if (articles, products) == (self._served, self._products) and not (again and self._failure):
+        articles, besides = self._folder.articles, (self._folder.products, self._acts.acts)
+        if (articles, besides) == (self._served, self._besides) and not (again and self._failure):
             return
-        self._served, self._products = articles, products
+        self._served, self._besides = articles, besides
         self._index()
 
     def _index(self) -> None:
@@ -101,8 +109,11 @@ class LiveArticles:
         else:
             log.info("articles are served", articles=len(articles), problems=len(self._told))
 
+    def _all_problems(self) -> tuple[Problem, ...]:
+        return (*self._folder.problems, *self._acts.problems)
+
     def _tell(self) -> None:
-        problems = frozenset(self._folder.problems)
+        problems = frozenset(self._all_problems())
         for problem in problems - self._told:
             log.error("article not served as saved", problem=str(problem))
         for problem in self._told - problems:
@@ -118,10 +129,10 @@ class LiveArticles:
     async def _signals(self) -> AsyncGenerator[None, None]:
         said = ""
         while True:
-            watched, ticks = _identity(self._path), 0
+            watched, ticks = [*map(_identity, self._paths)], 0
             try:
                 async for changes in awatch(
-                    self._path,
+                    *self._paths,
                     watch_filter=None,
                     step=QUIET_MILLISECONDS,
                     debounce=MOST_MILLISECONDS,
@@ -130,7 +141,7 @@ class LiveArticles:
                     ignore_permission_denied=True,
                 ):
                     ticks += 1
-                    replaced = _identity(self._path) != watched
+                    replaced = [*map(_identity, self._paths)] != watched
                     if changes or replaced or ticks % _TICKS == 0:
                         yield
                     if replaced:  # another folder under the same name: watch that one

@@ -69,8 +69,13 @@ _FEWEST_DIGITS_ALONE = 5
 _MARK_OF_RULES = re.compile(r"[\d@]")
 """All that the rules look for has one of these."""
 _PERSIAN = re.compile("[\u0600-\u06ff]")
-_PERSIAN_ENDINGS = ("م", "ت", "ش", "ام", "مون", "تون", "شون", "مان", "تان", "شان", "ه", "ی", "ها")
+_PERSIAN_MINE = ("م", "ت", "ش")
+_PERSIAN_ENDINGS = (
+    *_PERSIAN_MINE, "ام", "مون", "تون", "شون", "مان", "تان", "شان", "ه", "ی", "ها", "",
+)  # fmt: skip
 """My, your, his; it is; the plural. A half-space before them counts as none."""
+_PERSIAN_OBJECT = ("", "و")
+"""Behind all of them, as it is said."""
 _SPACE_BEFORE_STOP = re.compile(r" (?=[?!.,;:؟،](?:\s|$))")
 _HYPHENS = frozenset("-_/")
 _MAX_WORDS_SEEN = 500_000
@@ -190,7 +195,10 @@ class _Rules:
 def _forms(name: str) -> list[str]:
     """Other ways to write a product's name."""
     if _PERSIAN.search(name[-1:]):
-        return [f"{name}{ending}" for ending in _PERSIAN_ENDINGS]
+        forms = [f"{name}{ending}" for ending in _PERSIAN_ENDINGS]
+        if name.endswith("ه"):  # is not said before them
+            forms += [f"{name[:-1]}{ending}" for ending in _PERSIAN_MINE]
+        return [f"{form}{behind}" for form in forms for behind in _PERSIAN_OBJECT]
     if not name.isascii():
         return []
     written = (name, name.replace(" ", "-"), name.replace("-", " "))

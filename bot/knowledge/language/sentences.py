@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 _PARTICLE = "(?:ค่ะ|คะ|ค่า|ครับ|คับ|จ้า|จ้ะ|นะ)"
 _LAST_WORD = (
@@ -11,7 +12,7 @@ _LAST_WORD = (
 )
 """Thai has no full stop; such a particle before a space is one, unless it is the last syllable of
 "status", "value" and others."""
-_END = re.compile(rf"[.!?…؟۔。！？]+(?=\s|$)|\n+|{_LAST_WORD}(?=\s)")
+_END = re.compile(rf"[.!?…؟۔。！？]+(?=\s|$)|\n+|{_LAST_WORD}(?=\s)|(?<=\s)(?=[1-9][.)]\s)")
 _PAUSE = re.compile(r"[,;:،؛]\s|\s")
 _SHORTEST = 4
 _LONGEST = 160
@@ -31,6 +32,10 @@ _OPENINGS = (
     rf"(?:สวัสดี|หวัดดี){_PARTICLE}*",
     r"سلام|درود|خسته نباش[یي][دن]|ببخش[یي][دن]",
     r"(?:وقت|روز|صبح|عصر|شب)(?:تون|تان)? ?(?:به ?)?خ[یي]ر",
+    r"(?:no[,.]? )?(?:sorry[,.]? )?(?:no[,.]? )?i (?:actually )?meant?",
+    r"(?:(?:xin lỗi|không|nhầm)[,.]? )*ý (?:tôi|mình|em) là",
+    r"(?:ไม่ใช่|ขอโทษ|โทษที)?(?:ค่ะ|ครับ)? ?หมายถึง",
+    r"(?:نه[،,]? ?|ببخشید[،,]? ?)*منظورم (?:این بود که|این است که|اینه که)?",
 )
 _CLOSINGS = (
     r"please|pls|(?:many )?(?:thanks|thank you|thx|(?<!công )(?<!cong )ty|cheers)"
@@ -41,6 +46,20 @@ _CLOSINGS = (
     r"(?:خ[یي]ل[یي] |بس[یي]ار )?(?:ممنون|متشکر|سپاسگزار)م?(?: م[یي].?شم)?",
     r"مرس[یي]|سپاس|(?:با )?تشکر",
 )
+_JOINT = re.compile(
+    r",?\s+(?:and also|and|also|plus|và|với(?: lại)?|còn|cho hỏi|va|con)\s+"
+    r"|\s*(?:แล้วก็|แล้ว|และ|กับ)\s*|\s+و\s+|[,،]\s+|(?<=[ก-๛])\s+(?=[ก-๛])",
+    re.IGNORECASE,
+)
+"""Between two questions in one sentence; Thai has but a space."""
+_ASKING = re.compile(
+    r"\b(?:how|what|when|where|why|who|which|can|could|do|does|did|is|are|will|would|should|may"
+    r"|bao|không|ko|nào|đâu|gì|sao|mấy|chưa|khong|nao|dau|gi|may|thế nào"
+    r"|چند|چطور|چطوری|چگونه|کجا|کی|چه|چی|آیا|چرا|چقدر|می ?شود|می ?شه|میشه|دارید|دارین)\b"
+    r"|กี่|ไหม|มั้ย|มั๊ย|หรือเปล่า|รึเปล่า|หรือยัง|เท่าไหร่|เท่าไร|ยังไง|อย่างไร|ไหน|เมื่อไหร่|อะไร|ทำไม",
+    re.IGNORECASE,
+)
+_SHORTEST_HALF = 7
 _LONGEST_COURTESY = 60
 _OPENING = re.compile(
     rf"(?:(?:{'|'.join(_OPENINGS)})(?:(?<=[ก-๛])|(?!\w))\W{{0,3}})+", re.IGNORECASE
@@ -50,17 +69,42 @@ _CLOSING = re.compile(
 )
 
 
-def message_parts(text: str) -> Iterator[str]:
-    """What a message may ask: each of its sentences without the courtesies around it, and all of a
-    short message without them.
+@dataclass(frozen=True)
+class Part:
+    """What a message may ask."""
+
+    text: str
+    alone: bool
+    """Whether it says something beside the others: a sentence or a half of one."""
+
+
+def message_parts(text: str) -> list[Part]:
+    """What a message may ask: each of its sentences without the courtesies around it, the halves of
+    those that ask twice, and all of a short message without courtesies.
 
     A line is a sentence too. What is very short is none, and the whole message is no part of it.
     """
     whole = text.strip()
-    together = [whole] if len(whole) <= _LONGEST_TOGETHER else []
-    for part in dict.fromkeys(map(_without_courtesies, (*_sentences(whole), *together))):
-        if _SHORTEST <= len(part) < len(whole):
-            yield part
+    found: dict[str, Part] = {}
+    for sentence in _sentences(whole):
+        halves = [_without_courtesies(each) for each in _halves(sentence)]
+        for each in halves:
+            found.setdefault(each, Part(each, alone=True))
+        sentence = _without_courtesies(sentence)
+        found.setdefault(sentence, Part(sentence, alone=not halves))
+    if len(whole) <= _LONGEST_TOGETHER:
+        together = _without_courtesies(whole)
+        found.setdefault(together, Part(together, alone=False))
+    return [each for each in found.values() if _SHORTEST <= len(each.text) < len(whole)]
+
+
+def _halves(sentence: str) -> list[str]:
+    """Of a sentence that asks twice."""
+    for joint in _JOINT.finditer(sentence):
+        halves = sentence[: joint.start()], sentence[joint.end() :]
+        if all(len(each) >= _SHORTEST_HALF and _ASKING.search(each) for each in halves):
+            return [each.strip() for each in halves]
+    return []
 
 
 def _without_courtesies(text: str) -> str:

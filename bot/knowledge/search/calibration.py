@@ -146,7 +146,7 @@ def calibrate(
         )
     seen = [_Seen.of(each, taught=taught) for each in everything]
     fitted = [each for each in seen if not each.only_first]
-    first, among = _fit(seen, "first"), _fit(fitted, "among")
+    first, among = fit(*_joined(seen, "first"), _USUAL), fit(*_joined(fitted, "among"), _USUAL)
     features, _, sizes = _joined(seen, "first")
     chances = first(features)
     falling = np.argsort(-chances)
@@ -204,18 +204,23 @@ def _joined(seen: Sequence[_Seen], what: str) -> tuple[Numbers, Numbers, Numbers
     )
 
 
-def _fit(seen: Sequence[_Seen], what: str) -> Logistic:
+def fit(features: Numbers, truths: Numbers, sizes: Numbers, usual_values: Numbers) -> Logistic:
     """Logistic regression whose slopes cannot be negative, drawn towards the usual values.
 
     How far a slope may go from its usual value is told in spreads of its feature.
+
+    Args:
+        features: (n, k).
+        truths: 1 or 0, (n,).
+        sizes: what each counts, (n,).
+        usual_values: slopes and, last, the intercept, (k + 1,).
     """
-    features, truths, sizes = _joined(seen, what)
     if not sizes.sum():
-        return Logistic(_USUAL[:-1], float(_USUAL[-1]))
+        return Logistic(usual_values[:-1], float(usual_values[-1]))
     middle = np.average(features, axis=0, weights=sizes)
     spread = np.sqrt(np.average((features - middle) ** 2, axis=0, weights=sizes)) + 1e-6
     scaled = np.column_stack([(features - middle) / spread, np.ones(len(features))])
-    usual = np.append(_USUAL[:-1] * spread, _USUAL[-1] + middle @ _USUAL[:-1])
+    usual = np.append(usual_values[:-1] * spread, usual_values[-1] + middle @ usual_values[:-1])
     trust = np.append(np.full(len(spread), _TRUST_IN_USUAL_SLOPES), _TRUST_IN_USUAL_INTERCEPT)
 
     def loss(found: Numbers) -> tuple[float, Numbers]:

@@ -61,6 +61,10 @@ class LeftOut:
         """Those of some of the texts."""
         return type(self)(self.without_text[places], self.without_article[places])
 
+    def among(self, articles: int) -> Self:
+        """Only those of the first articles."""
+        return type(self)(self.without_text[:, :articles], self.without_article[:, :articles])
+
 
 def learn(vectors: Vectors, owners: Rows, articles: int, rows: Rows) -> tuple[Classifier, LeftOut]:
     """A classifier and, for some of its own texts, what it would say without them.

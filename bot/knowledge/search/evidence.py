@@ -39,6 +39,8 @@ class Sources:
         self.bags = TokenBags(
             [each.codes for each in written.embedded], written.owners, len(written.documents)
         )
+        self.columns = len(written.documents)
+        """Of the classifier: articles, and perhaps everyday questions behind them."""
         self._articles = articles
         self._products = [frozenset(each) for each in products]
         self._nobody = articles if len(written.documents) > articles else -1

@@ -7,26 +7,25 @@ from types import MappingProxyType
 
 import numpy as np
 
+from bot.knowledge.acts.acts import NO_ACTS, Acts
 from bot.knowledge.articles.articles import Article
 from bot.knowledge.articles.products import Names
 from bot.knowledge.embedding.cache import Embedded, Vectors
 from bot.knowledge.embedding.embedder import Asked, Embedder, Progress
-from bot.knowledge.language.detecting import LanguageDetector
-from bot.knowledge.language.entities import Entity, EntityKind, EntityRecogniser, masked
 from bot.knowledge.language.everyday import EVERYDAY
-from bot.knowledge.language.finglish import FinglishReader
 from bot.knowledge.language.normalising import normalise
 from bot.knowledge.language.sentences import both_ends, message_parts
-from bot.knowledge.language.vietnamese import AccentRestorer
+from bot.knowledge.search.act_part import FoundAct
 from bot.knowledge.search.feedback import weighed
-from bot.knowledge.search.language_part import Found, JudgedQuery, LanguagePart, Query
+from bot.knowledge.search.language_part import Found, JudgedQuery, LanguagePart, Query, Said
 from bot.knowledge.search.late_interaction import mean_direction
+from bot.knowledge.search.reading import MOST_CHARACTERS, Reader
 from bot.knowledge.search.saying import Extract
 from bot.knowledge.search.texts import Text, texts_of
 from bot.messages import Feedback
 
-_MAX_CHARACTERS = 200
-"""Of a message that are searched with as a whole, or as one part."""
+_SAYS_MORE = 2.5
+"""Nats of words of articles from which on a message that names a product asks on its own."""
 _MAX_READ = 2000
 """Of a message of which the parts are read. Who writes more says it at either end."""
 _MOST_AT_ONCE = 2
@@ -39,7 +38,7 @@ find a question in a story."""
 
 
 class Index:
-    """All articles of all languages; immutable, so a reload swaps one for another."""
+    """All articles and acts of all languages; immutable, so a reload swaps one for another."""
 
     def __init__(
         self,
@@ -47,6 +46,7 @@ class Index:
         embedder: Embedder,
         progress: Progress = lambda _done, _total: None,
         *,
+        acts: Acts = NO_ACTS,
         products: Names = MappingProxyType({}),
         feedback: Sequence[Feedback] = (),
         previous: "Index | None" = None,
@@ -54,64 +54,52 @@ class Index:
         """
         Args:
             progress: told how many texts are embedded and how many there are.
+            acts: what customers do by speaking.
             products: what customers call them, beside their ids.
             feedback: questions that people have judged.
             previous: languages in which nothing has changed since are taken from it.
         """
         self.articles = list(articles)
+        self.acts = acts
         self._feedback = tuple(feedback)
         self._embedder = embedder
         self._by_id = {(article.language, article.id): article for article in articles}
         self._ids: dict[str, set[str]] = {}
         for article in articles:
             self._ids.setdefault(article.language, set()).add(article.id)
-        by_language = _by_language(articles)
-        before = _by_language(previous.articles) if previous else {}
-
-        def same(*languages: str) -> bool:
-            return all(by_language.get(each) == before.get(each) for each in languages)
-
-        # What would be the same is not made again: it takes a tenth of a second and more.
-        self._restorer: AccentRestorer = (
-            previous._restorer if previous and same("vi") else _restorer(by_language.get("vi", ()))
+        by_language = _by_language(articles, acts)
+        self._reader: Reader = _reader(
+            articles, acts, products, previous._reader if previous else None
         )
-        self._finglish: FinglishReader = (
-            previous._finglish
-            if previous and same("fa", "en")
-            else _finglish_reader(by_language.get("fa", ()), by_language.get("en", ()))
-        )
-        self._detector = LanguageDetector(
-            (
-                (article.language, text)
-                for article in articles
-                for text in (article.title, *article.questions, article.short_answer)
-            ),
-            self._finglish.probability,
-        )
-        ids = {each.replace("-", " "): each for article in articles for each in article.products}
-        self._products: Names = {**products, **ids}
-        self._recogniser = EntityRecogniser(self._products)
         kept = previous._unchanged(self, by_language) if previous else {}
         self._judged_texts: dict[str, list[str]] = {
             language: asked
             for language, asked in (previous._judged_texts if previous else {}).items()
             if language in kept
         }
-        texts = {
-            language: list(texts_of(some))
-            for language, some in by_language.items()
-            if language not in kept
-        }
-        embedded = _embed(texts, embedder, progress)
+        new = [language for language in by_language if language not in kept]
+        texts = {each: list(texts_of(by_language[each], each)) for each in new}
+        said = {each: _said(acts, each, self._reader) for each in new}
+        embedded = _embed(texts, said, embedder, progress)
 
         def part(language: str) -> LanguagePart:
             some = by_language[language]
-            return kept.get(language) or LanguagePart(
+            if language in kept:
+                return kept[language]
+            found = embedded.pop(language)
+            own = texts[language]
+            return LanguagePart(
+                language,
                 some,
-                texts[language],
-                embedded.pop(language),
-                self._named,
+                own,
+                found[: len(own)],
+                [
+                    Said(act, text, each)
+                    for (act, text), each in zip(said[language], found[len(own) :], strict=True)
+                ],
+                self._reader.named,
                 partial(self._judged, language, some),
+                acts,
                 previous._parts.get(language) if previous else None,
             )
 
@@ -131,12 +119,10 @@ class Index:
             for language, part in self._parts.items()
             if part.articles == articles.get(language)
             and self._heard(language) == later._heard(language)
-            and self._products == later._products
+            and self._reader.products == later._reader.products
+            and self.acts.examples.get(language) == later.acts.examples.get(language)
+            and (self.acts.found, self.acts.sure) == (later.acts.found, later.acts.sure)
         }
-
-    def _named(self, text: str) -> frozenset[str]:
-        """The products that a normalised text speaks of."""
-        return _products_among(self._recogniser(text.lower()))
 
     def _heard(self, language: str) -> list[Feedback]:
         return [each for each in self._feedback if each.language == language]
@@ -146,14 +132,14 @@ class Index:
     ) -> list[JudgedQuery]:
         """What people have said in a language, as it is searched for."""
         judged = weighed(self._heard(language), articles, questions)
-        read = [self._read(each.feedback.text, language) for each in judged]
-        self._judged_texts[language] = [text for text, _ in read]
+        read = [self._reader.read(each.feedback.text, language) for each in judged]
+        self._judged_texts[language] = [each.text for each in read]
         found = self._embedder.encode_cached(
             [("query", text) for text in self._judged_texts[language]], shelf="judged"
         )
         return [
-            JudgedQuery(Query(text, embedded, language, products), each)
-            for (text, products), embedded, each in zip(read, found, judged, strict=True)
+            JudgedQuery(Query(asked.text, embedded, language, asked.products), each)
+            for asked, embedded, each in zip(read, found, judged, strict=True)
         ]
 
     @property
@@ -169,25 +155,51 @@ class Index:
     @property
     def languages(self) -> Sequence[str]:
         """Languages that articles are written in."""
-        return list(self._parts)
+        return list(self._ids)
+
+    @property
+    def products(self) -> Names:
+        """What products are called."""
+        return self._reader.products
 
     def has_more(self, language: str, other: str) -> bool:
         """Whether a language has an article that another one lacks."""
-        return not self._ids[language] <= self._ids.get(other, set())
+        return not self._ids.get(language, set()) <= self._ids.get(other, set())
 
     def article(self, language: str, article_id: str) -> Article | None:
         return self._by_id.get((language, article_id))
 
     def understand(self, text: str, language_hint: str) -> Query:
         """Language, spelling and vectors of a message."""
-        language = self._detector.detect(text, language_hint)
-        spelled, products = self._read(text, language)
-        if len(text) > _MAX_CHARACTERS:  # what it is about may be said in the middle
-            products |= self._named(normalise(both_ends(text, _MAX_READ)))
-        return self._query(spelled, products, language)
+        language = self._reader.detect(text, language_hint)
+        read = self._reader.read(text, language)
+        products = read.products
+        if len(text) > MOST_CHARACTERS:  # what it is about may be said in the middle
+            products |= self._reader.named(normalise(both_ends(text, _MAX_READ)))
+        return self._query(read.text, products, language, only_order=read.only_order)
 
-    def parts_of(self, text: str, whole: Query) -> list[Query]:
-        """The parts of a message whose words are most those of one article.
+    def corrected(self, topic: str, text: str, language: str) -> tuple[str, str] | None:
+        """The question before about the product that a message names, if it says hardly anything
+        else, and the id of that product.
+        """
+        part, found = self._parts.get(language), self._reader.corrected(topic, text)
+        if part is None or found is None:
+            return None
+        question, product, besides = found
+        return None if part.told(besides) > _SAYS_MORE else (question, product)
+
+    def alike(self, language: str, article_id: str, product: str) -> Article | None:
+        """The article that says of a product what another says of its own, by its id."""
+        article = self.article(language, article_id)
+        for own in article.products if article else ():
+            found = self.article(language, article_id.replace(own, product))
+            if found is not None and product in found.products:
+                return found
+        return None
+
+    def parts_of(self, text: str, whole: Query) -> list[tuple[Query, bool]]:
+        """The parts of a message whose words are most those of one article, in their order, and
+        whether each says something beside the others.
 
         Args:
             whole: what was understood of all of it.
@@ -195,43 +207,42 @@ class Index:
         part = self._parts.get(whole.language)
         if part is None:
             return []
-        read = [
-            self._read(each, whole.language) for each in message_parts(both_ends(text, _MAX_READ))
-        ]
-        telling = sorted(read, key=lambda each: -part.most_shared(each[0]))[:_MOST_PARTS]
-        found: list[Query] = []
+        parts = message_parts(both_ends(text, _MAX_READ))
+        read = [self._reader.read(each.text, whole.language) for each in parts]
+        shares = [part.most_shared(each.text) for each in read]
+        telling = sorted(range(len(parts)), key=lambda n: -shares[n])[:_MOST_PARTS]
+        found: dict[int, Query] = {}
         tokens = len(whole.embedded.codes)
         most_per_character = tokens / max(len(whole.text), 1)
-        for spelled, products in telling:
-            if tokens + most_per_character * len(spelled) <= _MOST_TOKENS:
-                query = self._query(spelled, products or whole.products, whole.language)
-                own = len(query.embedded.codes)
-                most_per_character = max(most_per_character, own / max(len(spelled), 1))
+        for n in telling:
+            text, products = read[n].text, read[n].products or whole.products
+            if tokens + most_per_character * len(text) <= _MOST_TOKENS:
+                found[n] = self._query(text, products, whole.language)
+                own = len(found[n].embedded.codes)
+                most_per_character = max(most_per_character, own / max(len(text), 1))
                 tokens += own
-                found.append(query)
-        return found
+        return [(found[n], parts[n].alone) for n in sorted(found)]
 
-    def _query(self, spelled: str, products: frozenset[str], language: str) -> Query:
+    def _query(
+        self,
+        spelled: str,
+        products: frozenset[str],
+        language: str,
+        *,
+        only_order: bool = False,
+    ) -> Query:
         (embedded,) = self._embedder.encode([spelled], "query")
-        return Query(spelled, embedded, language, products)
+        return Query(spelled, embedded, language, products, only_order)
 
-    def _read(self, text: str, language: str) -> tuple[str, frozenset[str]]:
-        """A text as it is searched for, and the products that it speaks of."""
-        text = normalise(both_ends(text, _MAX_CHARACTERS), keep_case=True)
-        text = both_ends(text, _MAX_CHARACTERS)  # a ligature may be eighteen letters
-        if len(text.lower()) != len(text):  # of a few letters two become one
-            text = text.lower()
-        entities = self._recogniser(text.lower())
-        products = _products_among(entities)
-        spelled = masked(text, entities, language)
-        if (
-            language == "vi"
-            and (restored := self._restorer.restore(spelled.lower())) != spelled.lower()
-        ):
-            spelled = restored
-        elif language == "fa":
-            spelled = self._finglish.read(spelled)
-        return spelled, products
+    def act(self, query: Query) -> FoundAct:
+        """What a message does, if it does something by being said."""
+        part = self._parts.get(query.language)
+        return part.act(query) if part else FoundAct()
+
+    def known(self, query: Query) -> float:
+        """Share of a message's words that an article or an act of its language has, 0–1."""
+        part = self._parts.get(query.language)
+        return part.known(query.text) if part else 0.0
 
     def search(self, query: Query, language: str, products: Sequence[str] = ()) -> list[Found]:
         """The three most promising articles of a language, the best first."""
@@ -269,38 +280,37 @@ class Index:
         return accents[written_in] - accents[asked_in]
 
 
-def _products_among(entities: Sequence[Entity]) -> frozenset[str]:
-    return frozenset(each.value for each in entities if each.kind is EntityKind.PRODUCT)
-
-
-def asked_of(articles: Sequence[Article]) -> list[Asked]:
-    """All that an index of these articles asks the embedding model for."""
-    written = [text for some in _by_language(articles).values() for text in texts_of(some)]
-    everyday = [each for sentences in EVERYDAY.values() for each in sentences]
-    return [*((each.role, each.text) for each in written), *(("query", each) for each in everyday)]
-
-
-def _by_language(articles: Sequence[Article]) -> dict[str, list[Article]]:
-    found: dict[str, list[Article]] = {}
-    for article in articles:
-        found.setdefault(article.language, []).append(article)
+def asked_of(articles: Sequence[Article], acts: Acts, products: Names) -> list[Asked]:
+    """All that an index of these would ask the embedding model for."""
+    reader = _reader(articles, acts, products)
+    found: list[Asked] = [("query", each) for some in EVERYDAY.values() for each in some]
+    for language, some in _by_language(articles, acts).items():
+        found += [(each.role, each.text) for each in texts_of(some, language)]
+        found += [("query", text) for _, text in _said(acts, language, reader)]
     return found
 
 
-def _restorer(vietnamese: Sequence[Article]) -> AccentRestorer:
-    return AccentRestorer(
-        normalise(text)
-        for article in vietnamese
-        for text in (article.title, *article.questions, article.body)
-    )
+def _reader(
+    articles: Sequence[Article], acts: Acts, products: Names, previous: Reader | None = None
+) -> Reader:
+    ids = {each.replace("-", " "): each for article in articles for each in article.products}
+    return Reader(_by_language(articles, NO_ACTS), acts, {**products, **ids}, previous)
 
 
-def _finglish_reader(persian: Sequence[Article], english: Sequence[Article]) -> FinglishReader:
-    return FinglishReader(
-        (text for article in persian for text in (article.title, article.body)),
-        (question for article in persian for question in article.questions),
-        (text for article in english for text in (article.title, *article.questions, article.body)),
-    )
+def _by_language(articles: Sequence[Article], acts: Acts) -> dict[str, list[Article]]:
+    found: dict[str, list[Article]] = {}
+    for article in articles:
+        found.setdefault(article.language, []).append(article)
+    return found | {language: [] for language in acts.examples if language not in found}
+
+
+def _said(acts: Acts, language: str, reader: Reader) -> list[tuple[str, str]]:
+    """Act and text of each example of a language, as it is searched for."""
+    return [
+        (act, reader.read(example, language).text)
+        for act, examples in acts.examples.get(language, {}).items()
+        for example in examples
+    ]
 
 
 def _accents(embedder: Embedder) -> dict[str, Vectors]:
@@ -318,9 +328,19 @@ def _accents(embedder: Embedder) -> dict[str, Vectors]:
 
 
 def _embed(
-    texts: Mapping[str, Sequence[Text]], embedder: Embedder, progress: Progress
+    texts: Mapping[str, Sequence[Text]],
+    said: Mapping[str, Sequence[tuple[str, str]]],
+    embedder: Embedder,
+    progress: Progress,
 ) -> dict[str, list[Embedded]]:
-    """What the model makes of the texts of each language."""
-    everything = [(each.role, each.text) for some in texts.values() for each in some]
+    """What the model makes of the texts of each language, and behind them of what is said in it."""
+    asked: dict[str, list[Asked]] = {
+        language: [
+            *((each.role, each.text) for each in some),
+            *(("query", text) for _, text in said[language]),
+        ]
+        for language, some in texts.items()
+    }
+    everything = [each for some in asked.values() for each in some]
     found = iter(embedder.encode_cached(everything, progress))
-    return {language: [next(found) for _ in some] for language, some in texts.items()}
+    return {language: [next(found) for _ in some] for language, some in asked.items()}

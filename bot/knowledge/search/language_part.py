@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import softmax
 
+from bot.knowledge.acts.acts import QUESTION, Acts
 from bot.knowledge.articles.articles import Article
 from bot.knowledge.embedding.cache import Embedded, Vectors
+from bot.knowledge.search.act_part import ActPart, FoundAct, Others, Taught
 from bot.knowledge.search.asking import Remembered, SelfAsking, own_questions
 from bot.knowledge.search.calibration import Asked, Evidence, Numbers, calibrate
 from bot.knowledge.search.classifier import learn
@@ -16,7 +18,7 @@ from bot.knowledge.search.feedback import Weighed
 from bot.knowledge.search.late_interaction import directions, mean_direction, shifted
 from bot.knowledge.search.lexical import Scores
 from bot.knowledge.search.saying import Extract, extract
-from bot.knowledge.search.texts import Text, Written, tokens_of
+from bot.knowledge.search.texts import Text, Written, tokens_of, tokens_of_article
 
 _BOUGHT = 1.5
 """Added to the order of articles about what was bought."""
@@ -43,6 +45,19 @@ class Query:
     language: str
     products: frozenset[str] = frozenset()
     """That it speaks of."""
+    only_order: bool = False
+    """Whether it is the number of an order and hardly anything else."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """What customers say in a language to do something by it."""
+
+    act: str
+    """Or `question`: what is no act."""
+    text: str
+    """As it is searched for."""
+    embedded: Embedded
 
 
 @dataclass(frozen=True)
@@ -54,48 +69,92 @@ class JudgedQuery:
 
 
 class LanguagePart:
-    """The articles of one language."""
+    """The articles and the acts of one language."""
 
     def __init__(
         self,
+        language: str,
         articles: Sequence[Article],
         texts: Sequence[Text],
         embedded: Sequence[Embedded],
+        said: Sequence[Said],
         named: Callable[[str], frozenset[str]],
         judge: Callable[[int], Sequence[JudgedQuery]],
+        acts: Acts,
         previous: "LanguagePart | None" = None,
     ) -> None:
         """
         Args:
             texts: as `texts_of` gives them.
             embedded: what the model makes of each.
+            said: examples of acts, those of one together, and of questions.
             named: tells which products a text speaks of.
             judge: gives what people have judged, when told how many questions the part asks
                 itself.
+            acts: tells how often some must be found.
             previous: the same language before an edit.
         """
         self.articles = articles
-        self.language = articles[0].language
+        self.language = language
         self.size = len(texts)
         self._taught = any(article.questions for article in articles)
-        written = Written.read(texts, embedded, self.language)
+        written = Written.read(texts, embedded, language)
         self._sources = Sources(written, [article.products for article in articles])
         ends = np.searchsorted(written.owners, np.arange(len(articles)), side="right")
         # They are the last of an article's texts.
         self._first_passages = ends - [len(article.passages) for article in articles]
         kinds = own_questions(written, articles, self._sources)
-        rows = np.sort(np.concatenate([*kinds, np.zeros(0, dtype=np.int64)]))
-        vectors = np.stack([mean_direction(each.codes) for each in embedded])
-        self._classifier, left_out = learn(vectors, written.owners, len(written.documents), rows)
+        asking_rows = np.sort(np.concatenate([*kinds, np.zeros(0, dtype=np.int64)]))
+        done = [each for each in said if each.act != QUESTION]
+        taught = Taught.of([each.act for each in done], [self._tokens(each) for each in done])
+        columns = len(written.documents)
+        vectors = _vectors([*embedded, *(each.embedded for each in done)])
+        owners = np.concatenate([written.owners, columns + taught.owners])
+        rows = np.concatenate([asking_rows, np.arange(len(texts), len(owners))])
+        self._classifier, left_out = learn(vectors, owners, columns + len(taught.names), rows)
         asking = SelfAsking(
             written, articles, self._sources, named, previous._remembered if previous else {}
         )
         self._remembered: Remembered = asking.remembered
+        of_articles = left_out.among(columns)
         self.calibration = calibrate(
-            [asking.ask(some, left_out.of(np.searchsorted(rows, some))) for some in kinds],
-            self._said(judge(len(rows))),
+            [asking.ask(some, of_articles.of(np.searchsorted(rows, some))) for some in kinds],
+            self._said(judge(len(asking_rows))),
             taught=self._taught,
         )
+        own, others = len(asking_rows), [each for each in said if each.act == QUESTION]
+        self._acts = ActPart(
+            taught,
+            len(articles),
+            columns,
+            left_out.of(np.arange(own, len(rows))),
+            Others(left_out.of(np.arange(own)), [written.tokens[row] for row in asking_rows]),
+            Others(
+                self._classifier.scores(_vectors([each.embedded for each in others]))
+                if others
+                else left_out.without_text[:0],
+                [self._tokens(each) for each in others],
+            ),
+            acts,
+        )
+
+    def _tokens(self, said: Said) -> Sequence[str]:
+        return tokens_of_article(said.text, self.language)
+
+    def act(self, query: Query) -> FoundAct:
+        """What a message of this language does, if it does something."""
+        classes = self._classifier.scores(mean_direction(query.embedded.codes)[None])
+        return self._acts.find(classes, query.text, tokens_of(query.text, self.language))
+
+    def told(self, text: str) -> float:
+        """What the words of a text weigh that articles have, in nats."""
+        tokens = tokens_of(text, self.language)
+        return self._sources.words.known(tokens) * self._sources.words.information(tokens)
+
+    def known(self, text: str) -> float:
+        """Share of a message's words that any article or act has, 0–1."""
+        tokens = tokens_of(text, self.language)
+        return max(self._sources.words.known(tokens), self._acts.known(tokens))
 
     def search(
         self, query: Query, products: Sequence[str], shift: Vectors | float = 0.0
@@ -108,6 +167,8 @@ class LanguagePart:
             shift: added to the vector of a question in another language, and half of it to those
                 of its tokens.
         """
+        if not self.articles:
+            return []
         # What a message speaks of by its name needs nothing more: vectors and words have it.
         bought = _BOUGHT * self._about(() if query.products else products)
         evidence = self._evidence(query, shift, bought)
@@ -129,7 +190,7 @@ class LanguagePart:
 
     def most_shared(self, text: str) -> float:
         """The largest such share of any article, 0–1."""
-        return float(self._shares(text)[: len(self.articles)].max())
+        return float(self._shares(text)[: len(self.articles)].max(initial=0))
 
     def _shares(self, text: str) -> Scores:
         return self._sources.words.scores(tokens_of(text, self.language))
@@ -147,7 +208,7 @@ class LanguagePart:
         foreign = query.language != self.language
         tokens = [tokens_of(query.text, self.language)]
         vector = mean_direction(query.embedded.codes) + shift
-        classes = self._classifier.scores(vector[None])
+        classes = self._classifier.scores(vector[None])[:, : self._sources.columns]
         words = self._sources.shares(tokens)
         places = self._sources.promising(
             classes, words, [query.products], more=more, foreign=foreign
@@ -186,3 +247,8 @@ class LanguagePart:
             if evidence.places[0, evidence.best(order)[0, 0]] == place:
                 said.append(Asked(evidence, np.array([-1]), weight, only_first=True))
         return said
+
+
+def _vectors(embedded: Sequence[Embedded]) -> Vectors:
+    """(n, dimensions)"""
+    return np.stack([mean_direction(each.codes) for each in embedded])

@@ -61,6 +61,11 @@ class LexicalIndex:
                 found += self._weights[token] * saturated
         return found / self.information(tokens)
 
+    def known(self, tokens: Sequence[str]) -> float:
+        """Share of the tokens' weight that any article has, 0–1."""
+        some = sum(self._weights.get(token, 0.0) for token in set(tokens))
+        return some / self.information(tokens)
+
     def information(self, tokens: Sequence[str]) -> float:
         """What the tokens weigh together, in nats: the rarer a token, the more it says."""
         return sum(self._weights.get(token, self._unknown) for token in set(tokens)) or 1.0

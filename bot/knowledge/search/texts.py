@@ -38,7 +38,7 @@ class Text:
         return "passage" if self.kind == "passage" else "query"
 
 
-def texts_of(articles: Sequence[Article]) -> Iterator[Text]:
+def texts_of(articles: Sequence[Article], language: str) -> Iterator[Text]:
     """All texts of all articles of a language, article by article."""
     for owner, article in enumerate(articles):
         yield Text(owner, "title", normalise(article.title, keep_case=True))
@@ -47,7 +47,7 @@ def texts_of(articles: Sequence[Article]) -> Iterator[Text]:
         for passage in article.passages:
             yield Text(owner, "passage", normalise(passage.searched, keep_case=True))
     missing = max(_ENOUGH - len(articles), 0)
-    everyday = EVERYDAY.get(articles[0].language, EVERYDAY["en"])
+    everyday = EVERYDAY.get(language, EVERYDAY["en"])
     for sentence in everyday[: _EVERYDAY_QUESTIONS * missing]:
         yield Text(len(articles), "everyday", normalise(sentence, keep_case=True))
 
