@@ -4,10 +4,11 @@ import httpx
 import pytest
 
 from bot.conversations.database import Database
+from bot.conversations.tables import Remark
 from bot.handoff import agents
 from tests.chatting import assert_error
 from tests.conftest import Serve
-from tests.scenes import conversation_of, say, timeline, waiting
+from tests.scenes import conversation_of, new_customer, say, timeline, waiting
 
 PASSWORD = "correct horse battery"
 API = "/console/api"
@@ -109,6 +110,21 @@ def test_the_queue_lists_who_waits_and_why(browser: httpx.Client, database: Data
     assert (entry["owner"], entry["language"]) == ("waiting", "th")
     assert (entry["reason"], entry["claimed_by"]) == ("asked_for_human", None)
     assert entry["mine"] is False
+
+
+def test_opinions_of_customers_are_listed_until_an_agent_has_read_them(
+    browser: httpx.Client, database: Database
+) -> None:
+    said = say(database, new_customer(database, "vi"), "Chữ nhỏ quá")
+    with database.write("test") as session:
+        session.add(Remark(message_id=said.message_id, conversation_id=said.conversation_id))
+    [remark] = browser.get(f"{API}/remarks").json()["remarks"]
+    assert remark["id"] == said.message_id
+    assert (remark["text"], remark["language"]) == ("Chữ nhỏ quá", "vi")
+    for _ in range(2):
+        assert browser.post(f"{API}/remarks/{said.message_id}/read").status_code == 200
+    assert browser.get(f"{API}/remarks").json() == {"remarks": []}
+    assert_error(browser.post(f"{API}/remarks/none/read"), 404, "not_found")
 
 
 def test_an_agent_claims_replies_and_resolves(browser: httpx.Client, database: Database) -> None:

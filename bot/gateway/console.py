@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import Field
 from sqlalchemy import select
 
-from bot.conversations import feedback
+from bot.conversations import feedback, remarks
 from bot.conversations.nudges import DELIVERIES, TIMELINE, TURNS
 from bot.conversations.tables import Conversation, Message
 from bot.conversations.timeline import as_seen_by_customer
@@ -110,6 +110,7 @@ async def conversations(request: Request) -> dict[str, Any]:
                 "language": entry.conversation.language,
                 "owner": entry.conversation.owner,
                 "reason": entry.handoff.reason,
+                "urgent": entry.handoff.is_urgent,
                 "requested_at": entry.handoff.requested_at.isoformat(),
                 "claimed_by": entry.agent_name,
                 "mine": entry.handoff.agent_id == agent.id,
@@ -119,6 +120,34 @@ async def conversations(request: Request) -> dict[str, Any]:
             for entry in found
         ]
     }
+
+
+@router.get("/remarks")
+async def unread_remarks(request: Request) -> dict[str, Any]:
+    """What customers have said when asked for their opinion, and nobody has read yet."""
+    await _agent(request)
+    found = await asyncio.to_thread(remarks.unread, gateway_of(request).database)
+    return {
+        "remarks": [
+            {
+                "id": each.message_id,
+                "conversation": each.conversation_id,
+                "language": each.language,
+                "text": each.text,
+                "made_at": each.made_at.isoformat(),
+            }
+            for each in found
+        ]
+    }
+
+
+@router.post("/remarks/{message_id}/read")
+async def read_remark(request: Request, message_id: str) -> dict[str, Any]:
+    _own_page(request)
+    agent = await _agent(request)
+    database = gateway_of(request).database
+    await asyncio.to_thread(remarks.mark_read, database, message_id, agent.id)
+    return {}
 
 
 @router.get("/conversations/{conversation_id}")

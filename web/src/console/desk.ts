@@ -32,8 +32,18 @@ interface Handoff {
 }
 
 export interface Entry extends Handoff {
+  readonly urgent: boolean;
   readonly lastText: string;
   readonly lastAuthor: Author | null;
+}
+
+/** An opinion that a customer was asked for, and that no agent has read. */
+export interface Remark {
+  readonly id: string;
+  readonly language: string;
+  readonly text: string;
+  /** ISO 8601. */
+  readonly madeAt: string;
 }
 
 /** An article that the assistant considered. */
@@ -89,7 +99,6 @@ export interface Likely {
 export interface Understood {
   readonly intent: string;
   readonly confidence: number | null;
-  readonly intents: readonly Likely[];
   /** "" when no rule, or more than one, says what was done. */
   readonly rule: string;
   readonly actions: readonly string[];
@@ -172,9 +181,23 @@ export async function whoAmI(): Promise<string> {
 export async function entries(): Promise<Entry[]> {
   return list(fields(await call("GET", "conversations")), "conversations", (entry) => ({
     ...handoff(entry),
+    urgent: entry["urgent"] === true,
     lastText: name(entry, "last_text"),
     lastAuthor: AUTHORS.find((author) => author === entry["last_author"]) ?? null,
   }));
+}
+
+export async function remarks(): Promise<Remark[]> {
+  return list(fields(await call("GET", "remarks")), "remarks", (remark) => ({
+    id: name(remark, "id"),
+    language: name(remark, "language"),
+    text: text(remark, "text"),
+    madeAt: name(remark, "made_at"),
+  }));
+}
+
+export async function markRead(remark: string): Promise<void> {
+  await call("POST", `remarks/${encodeURIComponent(remark)}/read`);
 }
 
 export async function conversation(id: string): Promise<Conversation> {
@@ -228,10 +251,6 @@ function understood(from: Fields): Understood {
   return {
     intent: name(from, "intent"),
     confidence: share(from, "confidence"),
-    intents: list(from, "intents", (each) => ({
-      name: name(each, "name"),
-      probability: share(each, "probability") ?? 0,
-    })),
     rule: name(from, "rule"),
     actions: list(from, "actions", (each) => name(each, "name")),
   };

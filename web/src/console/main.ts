@@ -6,6 +6,7 @@ import { newMessageId, RequestFailed } from "../protocol";
 import { ConversationView } from "./conversation-view";
 import * as desk from "./desk";
 import { Queue } from "./queue";
+import { Remarks } from "./remarks";
 import { signInForm } from "./sign-in";
 
 const REFRESH = 2_000;
@@ -28,12 +29,14 @@ class Console {
   #alert = element("p", { class: "alert", role: "alert" });
   #form = signInForm((email, password) => this.#signIn(email, password));
   #queue = new Queue((id) => void this.#open(id));
+  #remarks = new Remarks((id) => void this.#attempt(() => desk.markRead(id)));
   #stage = element("div", { class: "stage" });
   #nothing = element("p", { class: "empty" }, "Choose a conversation on the left.");
   #who = element("span", { class: "who" });
   #signOutButton = element("button", { type: "button", class: "secondary" }, "Sign out");
   #account = element("div", { class: "account", hidden: true }, this.#who, this.#signOutButton);
-  #desk = element("div", { class: "desk", hidden: true }, this.#queue.element, this.#stage);
+  #side = element("div", { class: "side" }, this.#queue.element, this.#remarks.element);
+  #desk = element("div", { class: "desk", hidden: true }, this.#side, this.#stage);
 
   constructor(
     private readonly main: HTMLElement,
@@ -82,6 +85,7 @@ class Console {
     this.#opened = null;
     this.#views.clear();
     this.#queue.render([], null);
+    this.#remarks.render([]);
     this.#stage.replaceChildren(this.#nothing);
     this.#leave();
   }
@@ -151,6 +155,7 @@ class Console {
   async #fetchAll(): Promise<void> {
     try {
       this.#queue.render(await desk.entries(), this.#opened?.id ?? null);
+      this.#remarks.render(await desk.remarks());
       if (this.#opened) await this.#fetchOpened(this.#opened);
       this.#refreshError = "";
       this.#show();

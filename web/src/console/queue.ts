@@ -80,12 +80,14 @@ export class Queue {
     setText(row.state, wording.owner(entry.owner, entry.claimedBy, entry.mine));
     setText(row.last, entry.lastText);
     row.button.dataset["owner"] = entry.owner;
+    row.button.dataset["urgent"] = String(entry.urgent);
     row.button.setAttribute("aria-current", String(isChosen));
   }
 }
 
-/** Waiting before claimed, own before others', the longest wait first. */
+/** Waiting before claimed, own before others', what is urgent first, then the longest wait. */
 function byUrgency(a: Entry, b: Entry): number {
   const rank = (entry: Entry): number => (entry.owner === "waiting" ? 0 : entry.mine ? 1 : 2);
-  return rank(a) - rank(b) || Date.parse(a.requestedAt) - Date.parse(b.requestedAt);
+  const calm = (entry: Entry): number => (entry.urgent ? 0 : 1);
+  return rank(a) - rank(b) || calm(a) - calm(b) || Date.parse(a.requestedAt) - Date.parse(b.requestedAt);
 }

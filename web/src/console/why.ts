@@ -81,10 +81,6 @@ type Add = (name: string, ...what: (Node | string)[]) => void;
 
 function tellUnderstood(understood: Understood, add: Add): void {
   add("Understood", `${wording.plain(understood.intent)}, ${wording.chance(understood.confidence)}`);
-  const others = understood.intents
-    .filter((each) => each.name !== understood.intent)
-    .map((each) => `${wording.plain(each.name)} ${wording.chance(each.probability)}`);
-  if (others.length > 0) add("Or else", others.join(", "));
   const done = understood.actions.map(wording.plain).join(", ") || "nothing";
   add("Rule", understood.rule === "" ? `none; did: ${done}` : `${understood.rule} → ${done}`);
 }

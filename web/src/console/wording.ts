@@ -8,6 +8,10 @@ const REASONS: Readonly<Record<string, string>> = {
   not_sure: "The assistant was not sure",
   complaint: "Complaint",
   problem_unsolved: "The problem is not solved",
+  order: "A question about an order",
+  danger: "DANGER",
+  crisis: "A person in crisis",
+  legal: "Legal matters or the press",
   assistant_unavailable: "The assistant was unavailable",
 };
 
@@ -22,6 +26,9 @@ const OUTCOMES: Readonly<Record<string, string>> = {
   answer: "sure enough to answer",
   clarify: "not sure which one",
   handoff: "nothing fits",
+  act: "a dialogue act",
+  confirm: "perhaps a dialogue act",
+  not_understood: "not understood",
 };
 
 const PARTS: Readonly<Record<string, string>> = {
