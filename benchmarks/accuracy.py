@@ -30,13 +30,14 @@ from rich.table import Table
 from summaries import Result
 
 from bot import bootstrap
+from bot.knowledge.acts.acts import ActFolder
 from bot.knowledge.articles.articles import read_articles
 from bot.knowledge.embedding.cache import Embedded, Role, Shelf
 from bot.knowledge.embedding.embedder import Asked, Embedder, Progress
 from bot.knowledge.evaluation.figures import ALL, Judged
 from bot.languages import LANGUAGES
 from bot.operations.evaluating import Evaluation, evaluate
-from bot.settings import ROOT, Settings
+from bot.settings import ROOT, Settings, load_settings
 
 HERE = Path(__file__).parent
 COMMAND = ".venv/bin/python benchmarks/accuracy.py"
@@ -76,6 +77,7 @@ class Benchmark:
 
     def __init__(self, embedder: Embedder, public: Path, cache: Path) -> None:
         self._embedder = embedder
+        self._acts = ActFolder(load_settings().acts).acts
         self._public = public
         self._cache = cache
 
@@ -204,8 +206,9 @@ class Benchmark:
 
     def _evaluate(self, knowledge: Path, questions: Sequence[Path]) -> Evaluation:
         return evaluate(
-            self._embedder, knowledge, questions, PRECISION, OFFER_PRECISION, "en", quiet=True
-        )
+            self._embedder, knowledge, questions, PRECISION, OFFER_PRECISION, "en", self._acts,
+            quiet=True,
+        )  # fmt: skip
 
 
 def _commit() -> str:
