@@ -3,7 +3,7 @@
 from functools import cache
 from http import HTTPStatus
 from textwrap import shorten
-from typing import Any
+from typing import Any, ClassVar
 
 from rasa_sdk import Tracker
 from rasa_sdk.executor import CollectingDispatcher
@@ -100,49 +100,49 @@ def _say_part(dispatcher: CollectingDispatcher, kb: Knowledge) -> None:
         dispatcher.utter_message(response="utter_left_over", question=question)
 
 
-class ActionNotUnderstood(TurnAction):
+class _NotHelped:
+    """What is said does not help, see `not_helped`; no action itself: Rasa takes all there are."""
+
+    reason: ClassVar[str] = "not_sure"
+    response: ClassVar[str | None] = None
+
+    async def act(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
+        return not_helped(dispatcher, tracker, self.reason, self.response)
+
+
+class ActionNotUnderstood(_NotHelped, TurnAction):
     """No word is known, or no rule fits. Unlike Rasa's own fallback it keeps the turn."""
 
     action = "action_not_understood"
-
-    async def act(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
-        return not_helped(dispatcher, tracker, "not_sure", "utter_not_understood")
+    response = "utter_not_understood"
 
 
-class ActionRejectAnswer(TurnAction):
+class ActionRejectAnswer(_NotHelped, TurnAction):
     """The last answer was not the right one."""
 
     action = "action_reject_answer"
-
-    async def act(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
-        return not_helped(dispatcher, tracker, "not_sure", "utter_rejected")
+    response = "utter_rejected"
 
 
-class ActionDecline(TurnAction):
+class ActionDecline(_NotHelped, TurnAction):
     """The customer does not want something done."""
 
     action = "action_decline"
-
-    async def act(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
-        return not_helped(dispatcher, tracker, "not_sure", "utter_declined")
+    response = "utter_declined"
 
 
-class ActionComplain(TurnAction):
+class ActionComplain(_NotHelped, TurnAction):
     """The customer is angry: an apology and a person, who comes if it goes on."""
 
     action = "action_complain"
+    reason = "complaint"
+    response = "utter_apologise_complaint"
 
-    async def act(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
-        return not_helped(dispatcher, tracker, "complaint", "utter_apologise_complaint")
 
-
-class ActionSaidAgain(TurnAction):
+class ActionSaidAgain(_NotHelped, TurnAction):
     """The assistant has said the same as before: that did not help."""
 
     action = "action_said_again"
-
-    async def act(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
-        return not_helped(dispatcher, tracker, "not_sure")
 
 
 class ActionHandOff(TurnAction):

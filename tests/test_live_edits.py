@@ -30,7 +30,7 @@ from bot.errors import WrongSetting
 from bot.knowledge.acts.acts import ActFolder
 from bot.knowledge.articles.articles import Article
 from bot.knowledge.articles.folder import ArticleFolder
-from bot.knowledge.articles.live import LiveArticles
+from bot.knowledge.live import LiveArticles
 from bot.knowledge.search.matching import Matcher
 from bot.knowledge.service import create_app, load_matcher
 from bot.messages import Match

@@ -22,8 +22,8 @@ from bot.errors import WrongSetting
 from bot.knowledge.acts.acts import ActFolder, Acts
 from bot.knowledge.articles.articles import Article
 from bot.knowledge.articles.folder import ArticleFolder
-from bot.knowledge.articles.live import LiveArticles
 from bot.knowledge.embedding.embedder import Embedder
+from bot.knowledge.live import LiveArticles
 from bot.knowledge.search.feedback import JudgedQuestions, ReadFeedback, no_feedback
 from bot.knowledge.search.index import Index
 from bot.knowledge.search.matching import Matcher

@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from bot.knowledge.articles.articles import Problem, decoded, read_file
+from bot.knowledge.articles.articles import Problem, decoded, not_yaml, read_file
 from bot.knowledge.articles.front_matter import Mistake, refuse_bombs
 
 QUESTION = "question"
@@ -128,12 +128,8 @@ def _parsed(path: Path, content: bytes) -> list[_Item] | Problem:
         refuse_bombs(text)
         tree = yaml.safe_load(text) or {}
         return [_item(each) for each in tree.get("nlu") or () if "intent" in each]
-    except Mistake as mistake:
-        return Problem(path, mistake.line, str(mistake))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        what = getattr(error, "problem", None) or "it cannot be read"
-        return Problem(path, mark.line + 1 if mark else 1, f"not YAML: {what}")
+    except (Mistake, yaml.YAMLError) as error:
+        return not_yaml(path, error)
     except (AttributeError, TypeError, ValueError) as error:
         return Problem(
             path, 1, f"not Rasa's training data ({error}); write 'nlu:', 'intent:', 'examples: |'"

@@ -21,6 +21,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from bot.knowledge.articles.front_matter import CONTROL, Mistake, parse_front_matter
 from bot.knowledge.articles.passages import Passage, first_paragraph, split_passages
 
@@ -168,6 +170,15 @@ def decoded(path: Path, content: bytes) -> str | Problem:
             "the file as UTF-8 text",
         )
     return text
+
+
+def not_yaml(path: Path, error: Mistake | yaml.YAMLError) -> Problem:
+    """Where a file is not YAML, or none that is taken."""
+    if isinstance(error, Mistake):
+        return Problem(path, error.line, str(error))
+    mark = getattr(error, "problem_mark", None)
+    what = getattr(error, "problem", None) or "it cannot be read"
+    return Problem(path, mark.line + 1 if mark else 1, f"not YAML: {what}")
 
 
 def parse_article(path: Path, content: bytes) -> Article | Problem:

@@ -11,11 +11,12 @@ too. Without the file the ids are all that is known.
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
-from bot.knowledge.articles.articles import Problem, decoded, read_file
+from bot.knowledge.articles.articles import Problem, decoded, not_yaml, read_file
 from bot.knowledge.articles.front_matter import Mistake, refuse_bombs
 
 FILE = "products.yml"
@@ -46,11 +47,10 @@ def parse_products(path: Path, content: bytes) -> Names | Problem:
         tree = yaml.compose(text, yaml.CBaseLoader)
         return {} if tree is None else _names(tree)  # None: an empty file
     except Mistake as mistake:
-        return Problem(path, mistake.line, str(mistake))
+        return not_yaml(path, mistake)
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        what = getattr(error, "problem", None) or "it cannot be read"
-        return Problem(path, mark.line + 1 if mark else 1, f"not YAML: {what}; {_HOW}")
+        problem = not_yaml(path, error)
+        return replace(problem, message=f"{problem.message}; {_HOW}")
 
 
 def _names(tree: yaml.Node) -> Names:
