@@ -52,8 +52,6 @@ class ActionAffirm(TurnAction):
         if question == "choice":
             _say_again(dispatcher, tracker, response="utter_choose_one")
             return []
-        if question == "leave_queue":
-            return _leave_queue(dispatcher)
         act = question.removeprefix("confirm_")
         if act == "stop":
             dispatcher.utter_message(response="utter_stop")
@@ -117,9 +115,10 @@ def _say_again(
     Args:
         response: what is said in the place of its words.
     """
-    said = said_before(tracker)
-    for event in said:
-        data = event.get("data") or {}
+    said = [(each, each.get("data") or {}) for each in said_before(tracker)]
+    if response:  # of what was said only the choice is meant
+        said = [each for each in said if (each[1].get("custom") or {}).get("asks") == "choice"][-1:]
+    for event, data in said:
         dispatcher.utter_message(
             text=None if response else event["text"],
             response=response,
@@ -169,12 +168,8 @@ class ActionLeaveQueue(TurnAction):
     action = "action_leave_queue"
 
     async def act(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
-        return _leave_queue(dispatcher)
-
-
-def _leave_queue(dispatcher: CollectingDispatcher) -> Events:
-    dispatcher.utter_message(json_message={"wish": "leave_queue"})
-    return helped(dispatcher)
+        dispatcher.utter_message(json_message={"wish": "leave_queue"})
+        return helped(dispatcher)
 
 
 def _grant(dispatcher: CollectingDispatcher, act: str) -> Events:

@@ -31,6 +31,7 @@ def not_helped(
     tracker: Tracker,
     reason: str,
     response: str | None = None,
+    before: int | None = None,
     **said: Any,
 ) -> Events:
     """Say something that does not help, offer a person with it, or get one.
@@ -38,9 +39,10 @@ def not_helped(
     Args:
         reason: why a human is asked, if it comes to that.
         response: what is said; None: nothing but the offer.
+        before: how often in a row the customer was not helped; None: as the slot says.
         said: further arguments of `utter_message`.
     """
-    times = int(tracker.get_slot("unhelped") or 0) + 1
+    times = 1 + int(tracker.get_slot("unhelped") or 0 if before is None else before)
     if times >= QUEUED_AT:
         return hand_off(dispatcher, reason)
     if response:

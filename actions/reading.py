@@ -64,6 +64,12 @@ def asked(tracker: Tracker) -> str:
     return str(tracker.get_slot("asked") or "nothing")
 
 
+def unhelped_before(tracker: Tracker) -> int:
+    """How often in a row the customer was not helped before the last message."""
+    entities = tracker.latest_message.get("entities") or ()
+    return next((int(each["value"]) for each in entities if each["entity"] == "unhelped"), 0)
+
+
 def said_before(tracker: Tracker) -> list[dict[str, Any]]:
     """What the assistant said between the customer's last two messages, in its order."""
     found: list[dict[str, Any]] = []

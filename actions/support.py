@@ -9,10 +9,11 @@ from rasa_sdk import Tracker
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.helping import hand_off, helped, not_helped
-from actions.reading import Knowledge, asked, understood
+from actions.reading import Knowledge, asked, understood, unhelped_before
 from actions.turning import Events, TurnAction
 from bot.bootstrap import settings
 from bot.internal_http import InternalClient
+from bot.messages import URGENT
 from bot.texts import texts
 
 KNOWLEDGE_SECONDS = 2.0
@@ -139,19 +140,29 @@ class ActionComplain(_NotHelped, TurnAction):
     response = "utter_apologise_complaint"
 
 
-class ActionSaidAgain(_NotHelped, TurnAction):
+class ActionSaidAgain(TurnAction):
     """The assistant has said the same as before: that did not help."""
 
     action = "action_said_again"
 
+    async def act(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
+        # What was said again may have begun the count anew.
+        return not_helped(dispatcher, tracker, "not_sure", before=unhelped_before(tracker))
+
 
 class ActionHandOff(TurnAction):
-    """A human has to come: the customer wants one, or it is urgent."""
+    """A human has to come: the customer wants one, or it is urgent.
+
+    The words of safety are said here and not by a rule: if this fails, nothing is said, and the
+    turn is taken again until a human is called.
+    """
 
     action = "action_hand_off"
 
     async def act(self, dispatcher: CollectingDispatcher, tracker: Tracker) -> Events:
         intent = tracker.latest_message["intent"]["name"]
+        if intent in URGENT:
+            dispatcher.utter_message(response=f"utter_{intent}")
         return hand_off(dispatcher, REASONS.get(intent, "asked_for_human"))
 
 

@@ -31,7 +31,7 @@ class Outcome(StrEnum):
     CONFIRM = "confirm"
     """It may be an act that has consequences: ask before it is done."""
     NOT_UNDERSTOOD = "not_understood"
-    """No word of it is known."""
+    """No word of it is known, or it is small talk and none in particular."""
 
 
 @dataclass(frozen=True)

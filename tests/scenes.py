@@ -81,6 +81,8 @@ def waiting(database: Database, language: str = "en", reason: str = "asked_for_h
         customer = lock_customer(session, conversation.customer_id)
         session.refresh(conversation)
         queue.request(session, customer, conversation, HandoffRequest(reason), ())
+        session.get_one(Message, accepted.message_id).pending = False  # its turn has ended
+        conversation.turn_due_at = None
     return accepted
 
 

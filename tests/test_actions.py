@@ -14,6 +14,7 @@ from actions.support import (
     ActionHandOff,
     ActionNotUnderstood,
     ActionOrderNumber,
+    ActionSaidAgain,
 )
 from actions.turning import TurnAction
 
@@ -37,10 +38,16 @@ def said(
     *matches: dict[str, Any],
     intent: str = "question",
     events: tuple[dict[str, Any], ...] = (),
+    before: dict[str, Any] = {},  # noqa: B006  it is only read
     **slots: Any,
 ) -> list[dict[str, Any]]:
     """What an action says, without what is empty."""
-    message = {"text": "?", "kb": list(matches or [ANSWER]), "intent": {"name": intent}}
+    message = {
+        "text": "?",
+        "kb": list(matches or [ANSWER]),
+        "intent": {"name": intent},
+        "entities": [{"entity": name, "value": value} for name, value in before.items()],
+    }
     tracker = Tracker("customer", slots, message, list(events), False, None, {}, "action_listen")
     dispatcher = CollectingDispatcher()
     asyncio.run(action.run(dispatcher, tracker, {}))
@@ -106,6 +113,13 @@ def test_the_second_turn_without_help_offers_a_person_and_the_third_gets_one(
     assert handoff(said(action, NOTHING, unhelped=2)) == reason
 
 
+def test_the_same_answer_again_and_again_brings_a_person() -> None:
+    counted = [said(ActionSaidAgain(), before={"unhelped": times}, unhelped=0) for times in (0, 1)]
+    assert [each[-1]["custom"]["unhelped"] for each in counted] == [1, 2]
+    assert all(responses(each) == ["utter_offer_human"] for each in counted)
+    assert handoff(said(ActionSaidAgain(), before={"unhelped": 2}, unhelped=0)) == "not_sure"
+
+
 @pytest.mark.parametrize(
     ("asked", "expected"),
     [
@@ -156,4 +170,7 @@ def test_a_number_of_an_order_gets_a_person_only_where_it_was_asked_for() -> Non
     ("intent", "reason"), [("danger", "danger"), ("ask_human", "asked_for_human")]
 )
 def test_why_a_person_has_to_come_is_told(intent: str, reason: str) -> None:
-    assert handoff(said(ActionHandOff(), intent=intent)) == reason
+    messages = said(ActionHandOff(), intent=intent)
+    assert handoff(messages) == reason
+    words = ["utter_danger"] if intent == "danger" else []
+    assert responses(messages) == words, "in the same answer as the call"

@@ -142,6 +142,14 @@ def test_the_product_that_was_asked_for_gets_its_article(matcher: Matcher) -> No
     assert (match.outcome, match.candidates[0].article) == (Outcome.ANSWER, "volta-troubleshooting")
 
 
+def test_danger_in_the_answer_to_what_was_asked_is_danger(matcher: Matcher) -> None:
+    smoke = "my Brio, smoke is coming out of it"
+    for asked in ("product", "feedback", "choice"):
+        context = Context("it does not work", asked=asked, choices=("brio-setup",))
+        match = matcher.match(smoke, "en", (), context)
+        assert (match.outcome, match.act) == (Outcome.ACT, "danger"), asked
+
+
 def test_a_number_chooses_from_what_was_offered(matcher: Matcher) -> None:
     offered = Context("my card", asked="choice", choices=("payment-methods", "payment-failed"))
     match = matcher.match("the second one", "en", (), offered)
@@ -171,7 +179,7 @@ def test_an_opinion_that_was_asked_for_is_one(matcher: Matcher) -> None:
         ("2", 1), ("the second one", 1), ("option 3", 2), ("the last one", 2), ("first", 0),
         ("cái đầu tiên", 0), ("số 2", 1), ("ข้อแรก", 0), ("ข้อ 2 ค่ะ", 1), ("เอาอันสุดท้าย", 2),
         ("اولی", 0), ("گزینه دوم", 1), ("۳", 2), ("4", None), ("1 or 2", None),
-        ("none of these", None), ("x" * 500, None),
+        ("none of these", None), ("no one", None), ("no. 2", 1), ("x" * 500, None),
     ],
 )  # fmt: skip
 def test_a_place_in_a_list_is_told_in_four_languages(text: str, place: int | None) -> None:

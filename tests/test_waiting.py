@@ -118,13 +118,45 @@ def test_an_agent_who_comes_during_a_turn_is_not_talked_over(stage: Stage) -> No
     assert conversation_of(stage.database, conversation).owner == Owner.AGENT
 
 
-def test_an_outage_while_waiting_says_nothing_and_leaves_it_to_the_human(stage: Stage) -> None:
+def test_an_outage_while_waiting_says_nothing_and_danger_is_heard_after_it(stage: Stage) -> None:
     customer, conversation = who_waits(stage)
     stage.knowledge.down = True
-    say(stage.database, customer, "hello?")
+    say(stage.database, customer, "it burns")
     assert stage.take_all() == 1
-    assert last_words(stage.database, customer) == ["hello?"]
-    assert conversation_of(stage.database, conversation).turn_due_at is None
+    assert last_words(stage.database, customer) == ["it burns"]
+    stage.knowledge.down = False
+    says(stage, TurnResult((Reply("Keep away from it."),), HandoffRequest("danger")))
+    stage.knowledge.outcome, stage.knowledge.act = Outcome.ACT, "danger"
+    change(stage.database, conversation, turn_due_at=now())
+    assert stage.take_all() == 1
+    [entry] = queue.entries(stage.database)
+    assert entry.handoff.reason == "danger"
+
+
+def test_danger_that_was_sent_while_a_person_was_being_called_is_heard(stage: Stage) -> None:
+    customer = new_customer(stage.database)
+    says(stage, TurnResult((), HandoffRequest("asked_for_human")))
+    stage.knowledge.outcome, stage.knowledge.act = Outcome.ACT, "ask_human"
+    say(stage.database, customer, "a person please")
+    say(stage.database, customer, "it burns")
+    stage.next_turn()
+    says(stage, TurnResult((Reply("Keep away from it."),), HandoffRequest("danger")))
+    stage.knowledge.act = "danger"
+    assert stage.take_all() == 1
+    [entry] = queue.entries(stage.database)
+    assert entry.handoff.reason == "danger"
+
+
+def test_ok_leaves_no_queue(stage: Stage) -> None:
+    customer, conversation = who_waits(stage)
+    heard = says(stage, TurnResult((Reply("Still waiting.", asks="leave_queue"),)))
+    say(stage.database, customer, "how long is delivery?")
+    stage.take_all()
+    stage.knowledge.outcome, stage.knowledge.act = Outcome.ACT, "affirm"
+    say(stage.database, customer, "ok")
+    stage.take_all()
+    assert len(heard) == 1
+    assert conversation_of(stage.database, conversation).owner == Owner.WAITING
 
 
 def test_no_tip_comes_to_who_talks_to_a_human_or_wants_none(stage: Stage) -> None:
@@ -151,11 +183,14 @@ def test_no_tip_comes_to_who_talks_to_a_human_or_wants_none(stage: Stage) -> Non
 def test_an_opinion_is_kept_for_the_team(stage: Stage) -> None:
     customer = new_customer(stage.database)
     says(stage, TurnResult((Reply("Thank you."),), wish="feedback"))
-    accepted = say(stage.database, customer, "The letters are too small.")
+    stage.together = True
+    said = ["The letters are too small.", "On the phone, too."]
+    accepted = {say(stage.database, customer, each).message_id for each in said}
     stage.take_all()
     with stage.database.read() as session:
-        [remark] = session.scalars(select(Remark)).all()
-    assert (remark.message_id, remark.read_at) == (accepted.message_id, None)
+        remarks = session.scalars(select(Remark)).all()
+    assert {each.message_id for each in remarks} == accepted
+    assert {each.read_at for each in remarks} == {None}
 
 
 def test_who_asks_what_is_kept_is_told_in_numbers(stage: Stage) -> None:

@@ -23,7 +23,7 @@ class Owner(StrEnum):
 
 LISTENS = frozenset({Owner.ASSISTANT, Owner.WAITING})
 """Owners for whom the assistant takes turns. While a customer waits, it lets them leave the queue,
-hears of danger and answers what it is sure of; everything else is the human's."""
+hears of danger and of who needs no human any more; everything else is the human's."""
 
 
 class Act(StrEnum):

@@ -51,13 +51,6 @@ def request(
         )
         return
     conversation.owner = after(Owner(conversation.owner), Act.REQUEST)
-    # What is still pending is for the human now.
-    session.execute(
-        update(Message)
-        .where(Message.conversation_id == conversation.id, Message.pending)
-        .values(pending=False)
-    )
-    conversation.turn_due_at = None
     session.add(
         Handoff(
             conversation_id=conversation.id,
@@ -127,6 +120,16 @@ def claim(database: Database, conversation_id: str, agent_id: str) -> Conversati
             return conversation
         conversation.owner = after(Owner(conversation.owner), Act.CLAIM)
         handoff.agent_id, handoff.claimed_at = agent_id, now()
+        # What no turn has begun with is the agent's; a turn that has begun ends in silence.
+        session.execute(
+            update(Message)
+            .where(
+                Message.conversation_id == conversation.id,
+                Message.pending,
+                Message.turn_id.is_(None),
+            )
+            .values(pending=False)
+        )
         _tell(session, customer, conversation, "system_claimed")
         return conversation
 

@@ -124,7 +124,7 @@ def _complete(session: Session, scene: _Scene, finished: Finished) -> None:
     if result != SILENCE:  # else the assistant has not heard of it yet
         conversation.tracker_seq = max(conversation.tracker_seq, message.seq)
     conversation.language = result.language or matches[0].language
-    conversation.context = _remembered(finished) | {
+    conversation.context = _remembered(work, matches[-1], result) | {
         "heard": {
             "texts": [each.text for each in messages],
             "turn": work.turn_id,
@@ -135,7 +135,7 @@ def _complete(session: Session, scene: _Scene, finished: Finished) -> None:
         customer.language = result.language
     for reply in result.replies:
         append_reply(session, customer, conversation, reply, answers=message)
-    wishes.grant(session, customer, conversation, message, result.wish)
+    wishes.grant(session, customer, conversation, messages, result.wish)
     leases.give_back(conversation, more=conversation.id in scene.more)
     if result.handoff is not None:
         found = question.match["candidates"] if question and question.match else ()
@@ -157,9 +157,9 @@ def _as_kept(match: Match) -> dict[str, Any]:
     }
 
 
-def _remembered(finished: Finished) -> dict[str, Any]:
+def _remembered(work: Work, match: Match, result: TurnResult) -> dict[str, Any]:
     """What the next turn has to know of this one."""
-    before, match, result = finished.work.context, finished.matches[-1], finished.result
+    before = work.context
     if result.wish == "start_over":
         return {}
     asking = next((each for each in reversed(result.replies) if each.asks), Reply(""))
@@ -203,10 +203,6 @@ def fail(database: Database, work: Work, problem: str, counts: bool, recovery: t
         if conversation is None:
             raise _lost(work)
         customer, turn = scene.customers[work.customer_id], scene.turns[work.turn_id]
-        if work.is_waiting:  # a human answers it anyhow
-            _end(scene, work, "done")
-            leases.give_back(conversation, more=conversation.id in scene.more)
-            return False
         turn.problem = problem[:500]
         turn.tries += counts
         age = now() - turn.begun_at
@@ -220,19 +216,24 @@ def fail(database: Database, work: Work, problem: str, counts: bool, recovery: t
         wait = min(max(age, MIN_WAIT), MAX_WAIT)
         if counts:
             wait = MIN_WAIT * 3 ** (turn.tries - 1)
-        leases.give_back(conversation, more=True, wait=wait)
-        if dead:
-            _end(scene, work, "dead")
-            text = words["system_recovered_handoff"]
-            append(session, customer, conversation, Author.SYSTEM, text)
-            session.flush()
-            wanted = HandoffRequest("assistant_unavailable")
-            queue.request(session, customer, conversation, wanted, ())
-        elif unheard:
-            append(session, customer, conversation, Author.SYSTEM, words["system_unavailable"])
-            for each in unheard:
-                each.apologised = True
-        return dead
+        if not dead:
+            leases.give_back(conversation, more=True, wait=wait)
+            # Who waits for a human hears nothing of it, but it may be danger: it is tried again.
+            if unheard and not work.is_waiting:
+                text = words["system_unavailable"]
+                append(session, customer, conversation, Author.SYSTEM, text)
+                for each in unheard:
+                    each.apologised = True
+            return False
+        _end(scene, work, "done" if work.is_waiting else "dead")
+        leases.give_back(conversation, more=conversation.id in scene.more)
+        if work.is_waiting:
+            return False
+        text = words["system_recovered_handoff"]
+        append(session, customer, conversation, Author.SYSTEM, text)
+        session.flush()
+        queue.request(session, customer, conversation, HandoffRequest("assistant_unavailable"), ())
+        return True
 
 
 def _lost(work: Work) -> LeaseLost:

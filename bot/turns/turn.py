@@ -27,7 +27,7 @@ PATIENCE_MS = 60_000
 
 
 LEAVE_QUEUE = "leave_queue"
-"""What is asked of a customer who waits."""
+"""What a customer who waits was told last: how to leave the queue."""
 LEAVING = frozenset({"stop", "confirm_resolved", "start_over"})
 """Acts of who needs no human any more."""
 
@@ -39,7 +39,7 @@ def _is_for_assistant(match: Match, context: Context) -> bool:
     """
     is_told = context.asked == LEAVE_QUEUE
     if match.outcome is Outcome.ACT:
-        return match.act in LEAVING | URGENT or (is_told and match.act == "affirm")
+        return match.act in LEAVING | URGENT
     return match.outcome is Outcome.ANSWER and not is_told
 
 

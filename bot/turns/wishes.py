@@ -1,5 +1,7 @@
 """What a customer wants done with the conversation itself, done when the turn ends."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -16,13 +18,13 @@ def grant(
     session: Session,
     customer: Customer,
     conversation: Conversation,
-    message: Message,
+    messages: Sequence[Message],
     wish: str | None,
 ) -> None:
     """Do what a locked customer wants.
 
     Args:
-        message: in which they have said so.
+        messages: in which they have said so.
         wish: see `TurnResult.wish`.
     """
     if wish == "stop_tips":
@@ -30,7 +32,8 @@ def grant(
     elif wish == "resume_tips":
         customer.tips_stopped_at = None
     elif wish == "feedback":
-        session.add(Remark(message_id=message.id, conversation_id=conversation.id))
+        for each in messages:
+            session.add(Remark(message_id=each.id, conversation_id=conversation.id))
     elif wish == "leave_queue":
         queue.leave(session, customer, conversation)
     elif wish == "my_data":

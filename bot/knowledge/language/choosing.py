@@ -14,8 +14,8 @@ _PLACES = (
 )
 _LAST = r"last|cuối(?: cùng)?|cuoi cung|สุดท้าย|آخر|آخری|آخرین|akhari"
 _AROUND = (
-    r"the|that|this|it is|it's|its|i (?:mean|want|choose|pick|take)|option|number|no|nr|answer"
-    r"|question|one|please|pls|yes|ok|okay"
+    r"the|that|this|it is|it's|its|i (?:mean|want|choose|pick|take)|option|number|no(?=[. ]*\d)|nr"
+    r"|answer|question|one|please|pls|yes|ok|okay"
     r"|cái|cai|câu|cau|mục|muc|số|so|thứ|thu|chọn|chon|ý|lựa chọn|đó|do|ạ|nhé|nha|mình|em|tôi"
     r"|ข้อที่|ข้อ|อันที่|อัน|ตัวที่|ตัว|เลือก|หัวข้อ|ที่|เอา|ครับ|ค่ะ|คะ|นะ|เลย"
     r"|گزینه|شماره|مورد|همان|همون|لطفا|آن|اون|این|را|رو|است|ه"

@@ -52,7 +52,7 @@ def unwanted(text: str, language: str) -> tuple[str, str] | None:
     clauses = list(_clauses(said))
     for n, clause in enumerate(clauses):
         positive = _positive(clause, language)
-        if positive is not None:
+        if positive:
             return positive, " ".join(clauses[:n] + clauses[n + 1 :])
     return None
 

@@ -175,7 +175,7 @@ class Look:
         act = self._whole.act
         if sum(map(str.isalpha, self._text)) < _FEWEST_LETTERS and act.act not in _REMARKS:
             return False
-        if act.probability >= self._index.acts.bar(act.act) and act.act in self._index.acts.first:
+        if self._first_act():
             return False
         is_asked = self._text.rstrip().endswith(("?", "؟"))
         return act.act in _REMARKS or (act.probability < _NO_OPINION and not is_asked)

@@ -60,6 +60,7 @@ class Matcher:
         if several := look.several():
             return several
         match = look.match()
-        if match.outcome is not Outcome.ANSWER and context.topic:
+        is_first = match.outcome is Outcome.ACT and match.act in self.index.acts.first
+        if match.outcome is not Outcome.ANSWER and not is_first and context.topic:
             match = look.about(context) or match
         return [look.declined(match) or match]
