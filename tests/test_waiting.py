@@ -262,8 +262,10 @@ def test_an_open_turn_of_who_waits_ends_when_a_human_comes(stage: Stage) -> None
     customer, conversation = who_waits(stage)
     say(stage.database, customer, "are you there?")
     [work] = begin(stage.database, "killed", 10, together=True)
-    queue.claim(stage.database, conversation, add_agent(stage.database))
-    change(stage.database, conversation, leased_until=now() - timedelta(seconds=1))
-    assert begin(stage.database, "next", 10, together=True) == []
+    agent = add_agent(stage.database)
+    queue.claim(stage.database, conversation, agent)
     with stage.database.read() as session:
         assert session.get_one(Turn, work.turn_id).state == "done"
+    queue.resolve(stage.database, conversation, agent)
+    change(stage.database, conversation, leased_until=now() - timedelta(seconds=1))
+    assert begin(stage.database, "next", 10, together=True) == [], "it was said to the agent"

@@ -11,7 +11,7 @@ from bot.conversations.database import Database, now
 from bot.conversations.feedback import judge_article
 from bot.conversations.intake import clean_text
 from bot.conversations.ownership import Act, Owner, after
-from bot.conversations.tables import Conversation, Customer, Message
+from bot.conversations.tables import Conversation, Customer, Message, Turn
 from bot.conversations.timeline import append, lock_customer
 from bot.errors import Conflict, Forbidden, NotFound
 from bot.handoff.tables import Agent, Handoff
@@ -120,16 +120,12 @@ def claim(database: Database, conversation_id: str, agent_id: str) -> Conversati
             return conversation
         conversation.owner = after(Owner(conversation.owner), Act.CLAIM)
         handoff.agent_id, handoff.claimed_at = agent_id, now()
-        # What no turn has begun with is the agent's; a turn that has begun ends in silence.
-        session.execute(
-            update(Message)
-            .where(
-                Message.conversation_id == conversation.id,
-                Message.pending,
-                Message.turn_id.is_(None),
-            )
-            .values(pending=False)
-        )
+        # What is pending is the agent's. A worker that is at it finds out and says nothing.
+        ours = Message.conversation_id == conversation.id
+        session.execute(update(Message).where(ours, Message.pending).values(pending=False))
+        ours = Turn.conversation_id == conversation.id
+        done = {"state": "done", "ended_at": now()}
+        session.execute(update(Turn).where(ours, Turn.state == "open").values(done))
         _tell(session, customer, conversation, "system_claimed")
         return conversation
 

@@ -81,9 +81,6 @@ def begin(database: Database, worker: str, limit: int, together: bool) -> list[W
                 for message in pending[conversation.id]:
                     message.pending = False  # it is the human's
                 leases.give_back(conversation, more=conversation.id in more)
-        # A turn of who waited is open when its worker died before the human came.
-        theirs = Turn.conversation_id.in_([each.id for each in leased if each not in mine])
-        session.execute(update(Turn).where(theirs, IS_OPEN).values(state="done", ended_at=now()))
         turns = _turns(session, mine, pending, together)
     # The conversations are ours now: the rest need not keep other writers waiting.
     with database.read() as session:
